@@ -153,11 +153,12 @@ DECLARE
     v_kept regclass;
     v_index regclass;
 BEGIN
-    INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, mode, rejected_query, revisit_query, definition,
+    INSERT INTO chime.view AS v (view_schema, relation, plugin, key, stamps, grain, grain_derived, mode, rejected_query, revisit_query, definition,
                                  search_path, refresh_full, timezone)
-    VALUES (p_schema, p_relation, p_plugin, p_key, p_stamps, p_grain, p_mode, NULL, NULL, p_definition, v_path, '', coalesce(p_timezone, 'UTC'))
+    VALUES (p_schema, p_relation, p_plugin, coalesce(p_key, '{?}'), p_stamps, coalesce(p_grain, CASE WHEN v_known.grain_derived THEN v_known.grain END, '{}'),
+            p_grain IS NULL, p_mode, NULL, NULL, p_definition, v_path, '', coalesce(p_timezone, 'UTC'))
     ON CONFLICT (view_schema, relation) DO UPDATE
-        SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, mode = excluded.mode,
+        SET key = excluded.key, stamps = excluded.stamps, grain = excluded.grain, grain_derived = excluded.grain_derived, mode = excluded.mode,
             definition = excluded.definition, search_path = excluded.search_path, timezone = excluded.timezone,
             vetted = NULL,
             found_wrong = CASE WHEN (v.definition, v.grain, v.stamps, v.timezone) = (excluded.definition, excluded.grain, excluded.stamps, excluded.timezone)
@@ -171,6 +172,9 @@ BEGIN
         PERFORM chime.define_live(v_view);
         PERFORM chime.refuse_reserved_names(v_view);
     END IF;
+    IF p_key IS NULL THEN
+        UPDATE chime.view v SET key = chime.derived_key(chime.live_of(v)) WHERE v.view_id = v_view.view_id RETURNING * INTO v_view;
+    END IF;
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
     v_kept := chime.kept_of(v_view);
     IF v_kept IS NOT NULL AND chime.is_outdated(v_kept, v_view) THEN
@@ -180,7 +184,7 @@ BEGIN
         IF v_kept IS NULL THEN
             PERFORM chime.make_kept(format('%I.%I', p_schema, p_relation), v_view);
             UPDATE chime.view_refresh r SET refreshed_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
-        ELSIF v_known.key IS DISTINCT FROM p_key THEN
+        ELSIF v_known.key IS DISTINCT FROM v_view.key THEN
             v_index := chime.key_index_of(v_kept, v_known.key, p_key_index);
             PERFORM chime.tell(format('index %s was dropped: it was unique over the key that %s had', v_index, v_kept)) WHERE v_index IS NOT NULL;
             EXECUTE coalesce('DROP INDEX ' || v_index, 'SELECT');
@@ -188,7 +192,7 @@ BEGIN
         PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
     END IF;
     UPDATE chime.view v
-       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, p_key, p_stamps),
+       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, v.key, p_stamps),
            rejected_query = chime.closed_query(v_path, p_rejected), revisit_query = chime.closed_query(v_path, p_revisit)
      WHERE v.view_id = v_view.view_id;
     RETURN v_kept IS DISTINCT FROM chime.kept_of(v_view);
@@ -196,8 +200,8 @@ END $$;
 COMMENT ON ROUTINE chime.install_view IS 'makes one view as it is declared: its definition, its kept relation, indexes, comment, readers; again, it changes nothing';
 
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the
--- plugin: [{"table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}]; only those that the
--- definition reads count. A view that lets go of a source begins with everything when it comes back: nobody kept marks
+-- plugin: [{"schema": ..., "table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}], without "schema" of
+-- the view or source schema; only those that the definition reads count. NULL: they are what it reads. A view that lets go of a source begins with everything when it comes back: nobody kept marks
 -- for it.
 CREATE OR REPLACE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
@@ -207,12 +211,17 @@ DECLARE
     v_source record;
     v_id integer;
     v_ids integer[] := '{}';
+    v_sources jsonb;
     v_proven chime.key_proof[];
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
-    UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources <> p_sources;
+    UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources IS DISTINCT FROM p_sources;
+    v_sources := coalesce(p_sources, chime.derived_sources(v_view));
+    IF v_view.grain_derived THEN
+        UPDATE chime.view v SET grain = chime.choose_grain(v_view) WHERE v.view_id = v_view.view_id RETURNING * INTO v_view;
+    END IF;
     v_reason := chime.unkeyable(v_view);
     IF v_reason IS NULL THEN
         BEGIN
@@ -224,7 +233,7 @@ BEGIN
     IF v_reason IS NULL THEN
         FOR v_source IN
             SELECT n.nspname, c.relname, p.*
-            FROM chime.sources_of(v_view, p_source_schema, p_sources, v_proven) AS p
+            FROM chime.sources_of(v_view, p_source_schema, v_sources, v_proven) AS p
             JOIN pg_class c ON c.oid = p.source JOIN pg_namespace n ON n.oid = c.relnamespace
         LOOP
             v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured);
@@ -243,7 +252,7 @@ BEGIN
         UPDATE chime.view_refresh r SET seen = NULL, start_over = 'changes of a source were not captured for a while'
          WHERE r.view_schema = p_schema AND r.relation = p_relation AND r.seen IS NOT NULL;
     END IF;
-    v_reason := coalesce(v_reason, chime.obstacle(v_view, p_source_schema, p_sources, v_proven));
+    v_reason := coalesce(v_reason, chime.obstacle(v_view, p_source_schema, v_sources, v_proven));
     IF v_reason IS NULL THEN
         IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
             EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));

@@ -98,6 +98,7 @@ DECLARE
     v_name text := format('%I.%I', p_view.view_schema, p_view.relation || '__live');
     v_is_new boolean := to_regclass(v_name) IS NULL;
 BEGIN
+    PERFORM chime.require_one_statement(p_view.search_path, p_view.definition);
     PERFORM set_config('search_path', p_view.search_path, true), set_config('TimeZone', p_view.timezone, true);
     EXECUTE format('CREATE OR REPLACE VIEW %s AS %s', v_name, p_view.definition);
     PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);

@@ -297,9 +297,9 @@ RETURNS TABLE (source oid, columns name[], capture name[], map text, trust boole
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.oid, s.columns, s.capture, s.map, coalesce(s.trust, false)
-    FROM jsonb_to_recordset(p_sources) AS s ("table" text, columns name[], capture name[], map text, trust boolean)
+    FROM jsonb_to_recordset(p_sources) AS s (schema name, "table" text, columns name[], capture name[], map text, trust boolean)
     CROSS JOIN LATERAL (SELECT r.oid, r.relkind FROM pg_class r JOIN pg_namespace x ON x.oid = r.relnamespace
-                        WHERE r.relname = s."table" AND x.nspname IN (p_view.view_schema, p_source_schema)
+                        WHERE r.relname = s."table" AND x.nspname IN (coalesce(s.schema, p_view.view_schema), coalesce(s.schema, p_source_schema))
                         ORDER BY x.nspname = p_view.view_schema DESC LIMIT 1) AS c
     WHERE c.relkind IN ('r', 'p') AND c.oid IN (SELECT chime.tables_read(chime.live_of(p_view)));
 END;

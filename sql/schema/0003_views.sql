@@ -36,18 +36,20 @@ CREATE TABLE chime.view (
     view_id        integer GENERATED ALWAYS AS IDENTITY UNIQUE,
     full_reason    text DEFAULT 'its changes are not captured yet',
     below          text[] NOT NULL DEFAULT '{}',
-    sources        jsonb NOT NULL DEFAULT '[]',
+    sources        jsonb,
     asked          text,
     found_wrong    text,
     named          text[] NOT NULL DEFAULT '{}',
     names_code     boolean NOT NULL DEFAULT true,
     vetted         text,
     timezone       text NOT NULL DEFAULT 'UTC',
+    grain_derived  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (view_schema, relation)
 );
 COMMENT ON COLUMN chime.view.refresh_full IS 'generated: the statement that makes the table equal the live definition';
 COMMENT ON COLUMN chime.view.full_reason IS 'why it is refreshed as a whole; NULL: chime.keyed_<view_id> refreshes it by its grain';
-COMMENT ON COLUMN chime.view.sources IS 'as its plugin declares them for it';
+COMMENT ON COLUMN chime.view.sources IS 'as they are declared for it; NULL: they are what the definition reads';
+COMMENT ON COLUMN chime.view.grain_derived IS 'the grain is not declared: chime.choose_grain finds it, each time that the view is asked whether it can be keyed';
 COMMENT ON COLUMN chime.view.asked IS
     'what the definition meant, and what its sources looked like, when it was last asked whether it can be keyed; another meaning begins with everything; NULL: never';
 COMMENT ON COLUMN chime.view.found_wrong IS 'which group a keyed refresh found to be wrong though nothing had marked it: it is full until it is declared otherwise, or refreshed in full by hand';
