@@ -2,16 +2,16 @@
 -- Derivation: what a declaration leaves out follows from the definition. All forms of a view (a plugin's .so or .sql,
 -- conf.d, chime.keep_view) end in chime.install_view and chime.install_keys, and those call this file:
 --
---   chime.install_view(... p_key => NULL ...)       the key: columns that the definition's own parse shows to be unique
---   chime.install_view(... p_grain => NULL ...)     the grain: found by the proof, each time that the view is asked;
---                                                   '{}' is another thing: the view is recomputed as a whole
---   chime.install_keys(..., p_sources => NULL)      the sources: the tables that the definition reads, and their columns
+--   chime.install_view(... p_key => NULL ...)      the key: columns that the definition's own parse shows to be unique
+--   chime.install_view(... p_grain => NULL ...)    the grain: found by the proof, each time that the view is asked; '{}'
+--                                                  is another thing: the view is recomputed as a whole
+--   chime.install_keys(..., p_sources => NULL)     the sources: the tables that the definition reads, and their columns
 --
 -- Before a view is made:
 --
 --   chime.require_one_statement(search_path, definition)
---                                                   raises where a definition is anything but one SELECT
---   chime.missing_of(search_path, definition)       the table or column that it names and that is not there; NULL: none
+--                                                  raises where a definition is anything but one SELECT
+--   chime.missing_of(search_path, definition)      the table or column that it names and that is not there; NULL: none
 --
 -- Nothing here plans or runs a definition but chime.choose_grain, which comes after chime.refuse_untrusted.
 
@@ -265,8 +265,8 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.derived_sources IS 'the tables that a view reads with the columns that it reads of them, as chime.install_keys takes them';
 
--- What may be the grain, the finest first: the key, parts of it, and then single columns of a source, since a window or a
--- DISTINCT below may go by one of them.
+-- What may be the grain, the finest first: the key, parts of it, and then single columns of a source, since a window or
+-- a DISTINCT below may go by one of them.
 CREATE OR REPLACE FUNCTION chime.grain_candidates(p_view chime.view) RETURNS TABLE (grain name[])
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
