@@ -35,10 +35,6 @@ static bool check_words(const struct invocation *invocation, struct error *err)
         error_set(err, ERROR_USAGE, "--from and --dump exclude each other");
         return error_hint(err, "jobs come from one place at a time");
     }
-    if (invocation_has(invocation, "timezone") && !invocation_has(invocation, "dump")) {
-        error_set(err, ERROR_USAGE, "--timezone is for --dump: a server says what its zone is");
-        return error_hint(err, "leave it away");
-    }
     return true;
 }
 
@@ -48,14 +44,27 @@ static bool open_source(struct importing *importing, struct error *err)
 {
     const struct invocation *invocation = importing->invocation;
     const char *dump = invocation_option(invocation, "dump");
-    if (dump == NULL) {
-        return import_source_open(&importing->source, &importing->visit, invocation_option(invocation, "from"), err);
+    struct import_source *source = &importing->source;
+    if (dump != NULL) {
+        return import_source_read_dump(source, dump, err);
     }
-    if (!import_source_read_dump(&importing->source, dump, err)) {
-        return false;
+    return import_source_open(source, &importing->visit, invocation_option(invocation, "from"), err);
+}
+
+/* The zone of the source's schedules: --timezone says it where the source does not. */
+static bool choose_zone(struct importing *importing, struct error *err)
+{
+    struct import_source *source = &importing->source;
+    const char *said = invocation_option(importing->invocation, "timezone");
+    if (source->client != NULL && source->zone != NULL && said != NULL) {
+        error_set(err, ERROR_USAGE, "--timezone is not needed: the server says that its zone is %s", source->zone);
+        return error_hint(err, "leave it away");
     }
-    if (invocation_has(invocation, "timezone")) {
-        importing->source.zone = invocation_option(invocation, "timezone");
+    if (said != NULL) {
+        source->zone = said;
+    } else if (source->zone == NULL) {
+        error_set(err, ERROR_REFUSED, "the role of --from may not read cron.timezone");
+        return error_hint(err, "GRANT pg_read_all_settings to it, or say the zone with --timezone");
     }
     return true;
 }
@@ -77,7 +86,7 @@ static bool prepare(struct importing *importing, struct error *err)
 {
     const char *answers = invocation_option(importing->invocation, "meaning");
     if (!visit_open(&importing->visit, importing->database, err) || !open_source(importing, err) ||
-        !find_zone(importing, err)) {
+        !choose_zone(importing, err) || !find_zone(importing, err)) {
         return false;
     }
     importing->plan.invocation = importing->invocation;
@@ -237,7 +246,8 @@ const struct command command_import = {
         "docs/moving-from-pg_cron.md.",
     .options = {{"from", "CONNINFO", "the database that has pg_cron (default: the database itself)"},
                 {"dump", "FILE", "jobs in a plain dump of it"},
-                {"timezone", "ZONE", "of --dump: what cron.timezone was there (default: UTC)"},
+                {"timezone", "ZONE",
+                 "what cron.timezone is there, where a dump or a role without rights cannot say (default: UTC)"},
                 {"meaning", "ANSWERS", "what is meant where it differs: 3=theirs,7=ours"},
                 {"wait", "DURATION", "for a run that goes on, each (default: 60s)"},
                 {"rollback", NULL, "give the jobs back to pg_cron"},

@@ -36,6 +36,11 @@ static bool refuse_partial(const char *role, struct error *err)
     return error_hint(err, "connect as a superuser: --from \"... user=postgres\"");
 }
 
+/* pg_cron has the setting cron.timezone since 1.5, and hides it from roles without pg_read_all_settings. */
+#define HAS_ZONE                                                     \
+    "EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron'" \
+    " AND string_to_array(substring(e.extversion FROM '^[0-9]+[.][0-9]+'), '.')::int[] >= '{1,5}')"
+
 enum { FACT_KIND, FACT_PARTIAL, FACT_READ, FACT_ROLE, FACT_ZONE, FACT_RUNS, FACT_KEY, FACT_OWN };
 
 static bool read_facts(struct import_source *source, struct error *err)
@@ -43,7 +48,8 @@ static bool read_facts(struct import_source *source, struct error *err)
     static const char sql[] =
         "SELECT c.relkind, row_security_active(c.oid),"
         " has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), current_user,"
-        " coalesce(nullif(current_setting('cron.timezone', true), ''), 'UTC'),"
+        " CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') OR NOT " HAS_ZONE
+        "      THEN coalesce(nullif(current_setting('cron.timezone', true), ''), 'UTC') END,"
         " EXISTS (SELECT FROM pg_class r WHERE r.relnamespace = n.oid AND r.relname = 'job_run_details'),"
         " (SELECT p.system_identifier || '/' || current_database() FROM pg_control_system() AS p)"
         " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
@@ -60,7 +66,7 @@ static bool read_facts(struct import_source *source, struct error *err)
     } else if (pg_rows_value(&facts, 0, FACT_READ)[0] != 't' || pg_rows_value(&facts, 0, FACT_PARTIAL)[0] == 't') {
         refuse_partial(pg_rows_value(&facts, 0, FACT_ROLE), err);
     } else {
-        source->zone = arena_strdup(source->arena, pg_rows_value(&facts, 0, FACT_ZONE));
+        source->zone = arena_strdup(source->arena, pg_rows_value(&facts, 0, FACT_ZONE)); /* NULL: of a NULL */
         source->key = arena_strdup(source->arena, pg_rows_value(&facts, 0, FACT_KEY));
         source->has_runs = pg_rows_value(&facts, 0, FACT_RUNS)[0] == 't';
         good = true;
@@ -173,11 +179,14 @@ const struct import_row *import_source_find_named(const struct import_source *so
     return NULL;
 }
 
-bool import_source_check_rights(const struct import_source *source, struct error *err)
+#define ALTER_JOB "to_regprocedure('cron.alter_job(bigint,text,text,text,text,boolean)')"
+
+bool import_source_check_rights(struct import_source *source, struct error *err)
 {
     static const char sql[] =
         "SELECT has_table_privilege('cron.job', 'UPDATE'), EXISTS (SELECT FROM pg_attribute a"
-        " WHERE a.attrelid = 'cron.job'::regclass AND a.attname = 'active' AND NOT a.attisdropped), current_user";
+        " WHERE a.attrelid = 'cron.job'::regclass AND a.attname = 'active' AND NOT a.attisdropped), current_user,"
+        " coalesce(has_function_privilege(" ALTER_JOB ", 'EXECUTE'), false)";
     struct pg_rows rows;
     if (source->client == NULL) {
         return true;
@@ -185,7 +194,8 @@ bool import_source_check_rights(const struct import_source *source, struct error
     if (!pg_client_query(source->client, sql, NULL, 0, &rows, err)) {
         return false;
     }
-    bool may = pg_rows_value(&rows, 0, 0)[0] == 't';
+    source->by_call = pg_rows_value(&rows, 0, 0)[0] != 't';
+    bool may = !source->by_call || pg_rows_value(&rows, 0, 3)[0] == 't';
     bool can = pg_rows_value(&rows, 0, 1)[0] == 't';
     if (!may) {
         error_set(err, ERROR_REFUSED, "role \"%s\" may not change the jobs of pg_cron", pg_rows_value(&rows, 0, 2));
@@ -254,22 +264,28 @@ static bool is_running(const struct import_source *source, const char *jobid, bo
 enum import_attempt import_source_take(const struct import_source *source, const struct import_row *row, const char *at,
                                        struct error *err)
 {
-    static const char sql[] = "UPDATE cron.job AS j SET active = false WHERE j.jobid = $1::bigint AND j.active"
-                              " AND to_jsonb(j) = $3::jsonb RETURNING " NOT_NEAR;
+    static const char update[] = "UPDATE cron.job AS j SET active = false WHERE j.jobid = $1::bigint AND j.active"
+                                 " AND to_jsonb(j) = $3::jsonb RETURNING " NOT_NEAR;
+    static const char call[] = "SELECT " NOT_NEAR " FROM cron.job j, LATERAL cron.alter_job(j.jobid, active := false)"
+                               " WHERE j.jobid = $1::bigint AND j.active AND to_jsonb(j) = $3::jsonb";
     const char *parameters[] = {row->jobid, at, row->json};
     bool running;
     if (!is_running(source, row->jobid, &running, err)) {
         return IMPORT_ATTEMPT_FAILED;
     }
-    return running ? IMPORT_ATTEMPT_RUNNING : change(source, sql, parameters, COUNT_OF(parameters), err);
+    return running ? IMPORT_ATTEMPT_RUNNING
+                   : change(source, source->by_call ? call : update, parameters, COUNT_OF(parameters), err);
 }
 
 enum import_attempt import_source_give(const struct import_source *source, const char *jobid, const char *at,
                                        struct error *err)
 {
-    static const char sql[] = "UPDATE cron.job AS j SET active = true WHERE j.jobid = $1::bigint RETURNING " NOT_NEAR;
+    static const char update[] =
+        "UPDATE cron.job AS j SET active = true WHERE j.jobid = $1::bigint RETURNING " NOT_NEAR;
+    static const char call[] = "SELECT " NOT_NEAR " FROM cron.job j, LATERAL cron.alter_job(j.jobid, active := true)"
+                               " WHERE j.jobid = $1::bigint";
     const char *parameters[] = {jobid, at};
-    return change(source, sql, parameters, COUNT_OF(parameters), err);
+    return change(source, source->by_call ? call : update, parameters, COUNT_OF(parameters), err);
 }
 
 const char *import_source_await(const struct import_source *source, struct pg_client *client, struct error *err)

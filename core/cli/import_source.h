@@ -23,12 +23,13 @@ struct import_row {
 };
 
 struct import_source {
-    const char *key; /* as chime.imported.source has it */
-    const char *zone;
+    const char *key;          /* as chime.imported.source has it */
+    const char *zone;         /* of its schedules; NULL: the role may not read it */
     struct pg_client *client; /* NULL: a dump */
     bool borrowed;            /* the client is the visit's */
     bool here;                /* the database of the visit: one transaction does both sides, over `client` */
     bool has_runs;            /* cron.job_run_details is there */
+    bool by_call;             /* the role may not write cron.job: by cron.alter_job, which changes jobs of its own */
     struct arena *arena;
     struct import_row *rows; /* by jobid */
     size_t count;
@@ -46,7 +47,7 @@ const struct import_row *import_source_find_named(const struct import_source *so
 
 /* Whether the role may change the jobs that it sees, and pg_cron (before 1.1 it had no column for it) can switch them
  * off. */
-bool import_source_check_rights(const struct import_source *source, struct error *err) CHIME_MUST_CHECK;
+bool import_source_check_rights(struct import_source *source, struct error *err) CHIME_MUST_CHECK;
 
 enum import_attempt {
     IMPORT_ATTEMPT_FAILED, /* the error says why */

@@ -189,7 +189,7 @@ static const char cron_sql[] =
     " SELECT 'pg_cron', 'warn', format('cron.timezone is %s, which was pg_cron''s setting; jobs run in %s', s.zone, "
     "$1::text),"
     "        format('set timezone = \"%s\" for this database in pgchime.conf, or take cron.timezone out', s.zone)"
-    "   FROM pg_namespace n, (SELECT nullif(current_setting('cron.timezone', true), '')) AS s (zone)"
+    "   FROM pg_namespace n, (SELECT nullif(chime.readable_setting('cron.timezone'), '')) AS s (zone)"
     "  WHERE n.nspname = 'cron' AND s.zone <> $1::text"
     "    AND NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron')";
 

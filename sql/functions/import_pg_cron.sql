@@ -38,8 +38,7 @@ DECLARE
         'schedule', p_schedule, 'command', p_job -> 'command', 'active', p_active, 'options', p_options));
 BEGIN
     IF (SELECT j.origin = 'sql' AND j.removed_at IS NOT NULL FROM chime.job j WHERE j.job_id = p_id) THEN
-        UPDATE chime.job j SET removed_at = NULL WHERE j.job_id = p_id;
-        PERFORM chime.change_job(current_user, v_arguments);
+        PERFORM chime.change_job(current_user, v_arguments || '{"restore": true}');
     ELSE
         PERFORM chime.schedule_job(current_user, v_arguments || '{"is_new": true}');
     END IF;

@@ -45,6 +45,9 @@ BEGIN
         RAISE EXCEPTION 'duplicate key value violates unique constraint "jobname_username_uniq"' USING ERRCODE = 'unique_violation',
             DETAIL = format('Key (jobname, username)=(%s, %s) already exists.', p_arguments ->> 'job_name', v_job.owner);
     END IF;
+    IF v_id IS NOT NULL AND p_arguments ? 'is_new' AND EXISTS (SELECT FROM chime.job j WHERE j.job_id = v_id) THEN
+        RETURN chime.restore_job(p_caller, v_job.owner, p_arguments);
+    END IF;
     v_job.after := chime.find_upstreams(p_caller, v_job.owner, coalesce(p_arguments -> 'after', '[]'));
     INSERT INTO chime.job AS j (job_id, owner, origin, job_name, database, active, schedule, command, after, channels, options, keep)
     VALUES (coalesce(v_id, nextval('chime.job_job_id_seq')), v_job.owner, 'sql', p_arguments ->> 'job_name', v_job.database,
@@ -69,13 +72,30 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.schedule_job IS 'makes a job, or edits the one of that name';
 
+-- Jobs are saved, deleted and inserted again with their numbers, and the rows of removed jobs stay for their history.
+CREATE OR REPLACE FUNCTION chime.restore_job(p_caller name, p_owner name, p_arguments jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF EXISTS (SELECT FROM chime.job j
+               WHERE j.job_id = (p_arguments ->> 'job_id')::bigint AND (j.origin <> 'sql' OR j.removed_at IS NULL)) THEN
+        RAISE EXCEPTION 'duplicate key value violates unique constraint "job_pkey"' USING ERRCODE = 'unique_violation',
+            DETAIL = format('Key (jobid)=(%s) already exists.', p_arguments ->> 'job_id');
+    END IF;
+    RETURN chime.change_job(p_caller, '{"active": true, "after": [], "channels": [], "options": {}, "settings": {}}' || p_arguments
+                                      || jsonb_build_object('restore', true, 'username', p_owner,
+                                                            'database', coalesce(p_arguments ->> 'database', current_database()))
+                                      || CASE WHEN p_arguments ? 'job_name' THEN '{}' ELSE '{"unnamed": true}' END::jsonb);
+END $$;
+COMMENT ON ROUTINE chime.restore_job IS 'makes a job of a number that a removed job had: that row is used again, and keeps its runs';
+
 -- Asked of the row, so that whoever looks a job up does it by its key alone.
 CREATE OR REPLACE FUNCTION chime.may_change(p_caller name, p_job chime.job) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN coalesce((p_job).origin = 'sql' AND (p_job).removed_at IS NULL AND ((p_job).owner = p_caller OR chime.is_administrator(p_caller)), false);
 COMMENT ON FUNCTION chime.may_change IS 'whether it is a job made by SQL that is there, and the caller''s to change';
 
--- What is asked for is judged by the owner that the job has afterwards, not by who edits it.
+-- What is asked for is judged by the owner that the job has afterwards, not by who edits it. "restore": an
+-- administrator's, of a job that was removed.
 CREATE OR REPLACE FUNCTION chime.change_job(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -97,6 +117,9 @@ BEGIN
     END IF;
     v_options := chime.read_job_options(p_caller, p_arguments);
     SELECT * INTO v_job FROM chime.job j WHERE j.job_id = v_id FOR NO KEY UPDATE;
+    IF p_arguments ? 'restore' AND chime.is_administrator(p_caller) THEN
+        v_job.removed_at := NULL;
+    END IF;
     IF NOT chime.may_change(p_caller, v_job) THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', v_id USING ERRCODE = 'internal_error';
     END IF;
@@ -116,7 +139,7 @@ BEGIN
            database = v_job.database,
            schedule = coalesce(p_arguments ->> 'schedule', j.schedule), command = coalesce(p_arguments ->> 'command', j.command),
            active = coalesce((p_arguments ->> 'active')::boolean, j.active),
-           after = v_job.after,
+           after = v_job.after, removed_at = v_job.removed_at,
            channels = CASE WHEN p_arguments ? 'channels' THEN chime.texts(p_arguments -> 'channels') ELSE j.channels END,
            options = chime.new_options(j.options, v_options, p_arguments), keep = coalesce(chime.read_keep(p_arguments ->> 'keep'), j.keep)
      WHERE j.job_id = v_id
@@ -224,6 +247,12 @@ CREATE OR REPLACE VIEW chime.job_call AS
 SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
 COMMENT ON VIEW chime.job_call IS 'what functions that make and change jobs are called through; there is nothing to read in it';
 
+-- Of schema cron. It stands here, so that REVOKE ALL ON ALL TABLES IN SCHEMA cron leaves the functions there working:
+-- their bodies were bound when they were made, and need no USAGE on schema chime.
+CREATE OR REPLACE VIEW chime.cron_call AS
+SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
+COMMENT ON VIEW chime.cron_call IS 'what the functions of schema cron are called through; there is nothing to read in it';
+
 CREATE OR REPLACE FUNCTION chime.name_caller() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -231,6 +260,18 @@ BEGIN
     RETURN NEW;
 END $$;
 COMMENT ON ROUTINE chime.name_caller() IS 'writes down who calls: it runs as the caller';
+
+-- Everybody may write to chime.cron_call; who may call is whoever may use schema cron, as with the extension.
+CREATE OR REPLACE FUNCTION chime.name_cron_caller() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NOT has_schema_privilege('cron', 'USAGE') THEN
+        RAISE EXCEPTION 'permission denied for schema cron' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    NEW.caller := current_user;
+    RETURN NEW;
+END $$;
+COMMENT ON ROUTINE chime.name_cron_caller() IS 'writes down who calls through schema cron: it runs as the caller';
 
 -- A NULL among the arguments is one that was not given.
 CREATE OR REPLACE FUNCTION chime.answer_call() RETURNS trigger
@@ -250,6 +291,8 @@ END $$;
 COMMENT ON ROUTINE chime.answer_call() IS 'does what was called for, as the daemon''s role, for the caller that was written down';
 CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
 CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON chime.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
+CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON chime.cron_call FOR EACH ROW EXECUTE FUNCTION chime.name_cron_caller();
+CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON chime.cron_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
 
 -- --- what people call ------------------------------------------------------------------------------------------------
 CREATE OR REPLACE FUNCTION chime.schedule(job_name text, schedule text, command text, database text DEFAULT NULL, username text DEFAULT NULL,

@@ -55,13 +55,23 @@ RETURN chime.is_administrator(p_caller)
                     AND chime.is_administrator(pg_get_userbyid(p.proowner)) AND has_function_privilege(p_caller, p.oid, 'EXECUTE'));
 COMMENT ON ROUTINE chime.may_leave_database IS 'whether a role may make jobs that run in another database';
 
+-- Where pg_cron is preloaded, its settings are hidden from all but superusers and pg_read_all_settings.
+CREATE OR REPLACE FUNCTION chime.readable_setting(p_name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN current_setting(p_name, true);
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION chime.readable_setting IS 'a setting of the server; NULL where there is none of that name, or this role may not read it';
+
 CREATE OR REPLACE FUNCTION chime.check_database(p_caller name, p_owner name, p_database text) RETURNS name
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_database name;
 BEGIN
-    IF current_setting('cron.enable_superuser_jobs', true) IN ('off', 'false', 'no', '0')
-       AND (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = p_owner) THEN
+    IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = p_owner)
+       AND chime.readable_setting('cron.enable_superuser_jobs') IN ('off', 'false', 'no', '0') THEN
         RAISE EXCEPTION 'cannot schedule jobs as superuser' USING ERRCODE = 'insufficient_privilege',
             DETAIL = 'Scheduling jobs as superuser is disallowed when cron.enable_superuser_jobs is set to off.';
     END IF;

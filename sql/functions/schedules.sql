@@ -36,7 +36,9 @@ BEGIN
     IF p_field = 3 AND p_text = '$' THEN
         RETURN NULL;
     ELSIF lower(p_text COLLATE "C") !~ format('^%1$s(?:,%1$s)*$', v_item) THEN
-        RETURN format('%s "%s": expected %s; a range a-b or * may have a step (*/5), a list has commas', v_name, left(p_text, 100), v_expected);
+        RETURN format('%s "%s": expected %s; %s', v_name, left(p_text, 100), v_expected,
+                      CASE WHEN p_text = '?' THEN 'the "?" of Quartz is * here'
+                           ELSE 'a range a-b or * may have a step (*/5), a list has commas' END);
     ELSIF p_field = 3 AND EXISTS (SELECT FROM chime.schedule_ranges(p_field, p_text) r WHERE r.first > r.last AND r.step IS NOT NULL) THEN
         RETURN format('%s "%s": a step cannot cross the end of the month, whose length changes', v_name, left(p_text, 100));
     END IF;

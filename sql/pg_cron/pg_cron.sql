@@ -34,20 +34,12 @@ EXCEPTION WHEN insufficient_privilege THEN
                                  current_user);
 END $$;
 
--- --- the way in: what chime.job_call is for those who may use schema chime -------------------------------------------
-
-CREATE OR REPLACE VIEW cron.job_call AS
-SELECT NULL::name AS caller, NULL::text AS verb, NULL::jsonb AS arguments, NULL::jsonb AS answer WHERE false;
-COMMENT ON VIEW cron.job_call IS 'what the functions of this schema are called through; there is nothing to read in it';
-CREATE OR REPLACE TRIGGER a_caller INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.name_caller();
-CREATE OR REPLACE TRIGGER b_answer INSTEAD OF INSERT ON cron.job_call FOR EACH ROW EXECUTE FUNCTION chime.answer_call();
-
 -- --- functions -------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
 LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO cron.job_call (verb, arguments) VALUES ('schedule', jsonb_build_object('schedule', schedule, 'command', command))
+    INSERT INTO chime.cron_call (verb, arguments) VALUES ('schedule', jsonb_build_object('schedule', schedule, 'command', command))
     RETURNING (answer ->> 'job_id')::bigint;
 END;
 COMMENT ON FUNCTION cron.schedule(text, text) IS 'schedule a pg_cron job';
@@ -55,7 +47,7 @@ COMMENT ON FUNCTION cron.schedule(text, text) IS 'schedule a pg_cron job';
 CREATE OR REPLACE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO cron.job_call (verb, arguments)
+    INSERT INTO chime.cron_call (verb, arguments)
     VALUES ('schedule', jsonb_build_object('needs', '["job_name", "schedule", "command"]'::jsonb, 'job_name', job_name, 'schedule', schedule,
                                            'command', command))
     RETURNING (answer ->> 'job_id')::bigint;
@@ -66,12 +58,20 @@ CREATE OR REPLACE FUNCTION cron.schedule_in_database(job_name text, schedule tex
                                                      active boolean DEFAULT true) RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO cron.job_call (verb, arguments)
+    INSERT INTO chime.cron_call (verb, arguments)
     VALUES ('schedule', jsonb_build_object('needs', '["job_name", "schedule", "command"]'::jsonb, 'job_name', job_name, 'schedule', schedule,
                                            'command', command, 'database', database, 'username', username, 'new_active', active))
     RETURNING (answer ->> 'job_id')::bigint;
 END;
 COMMENT ON FUNCTION cron.schedule_in_database(text, text, text, text, text, boolean) IS 'schedule a pg_cron job';
+
+-- For what is written in PL/pgSQL, which looks names up as the caller.
+CREATE OR REPLACE FUNCTION cron.job_call(verb text, arguments jsonb) RETURNS jsonb
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO chime.cron_call (verb, arguments) VALUES (verb, arguments) RETURNING answer;
+END;
+COMMENT ON FUNCTION cron.job_call IS 'what the functions and triggers of this schema call; as little as they allow, it allows';
 
 -- PL/pgSQL, since SQL answers void with NULL and the extension does not.
 CREATE OR REPLACE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL, database text DEFAULT NULL,
@@ -79,9 +79,8 @@ CREATE OR REPLACE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT N
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
 BEGIN
-    INSERT INTO cron.job_call (verb, arguments)
-    VALUES ('alter', jsonb_build_object('needs', '["job_id"]'::jsonb, 'job_id', job_id, 'schedule', schedule, 'command', command, 'database',
-                                        database, 'username', username, 'active', active));
+    PERFORM cron.job_call('alter', jsonb_build_object('needs', '["job_id"]'::jsonb, 'job_id', job_id, 'schedule', schedule, 'command', command,
+                                                      'database', database, 'username', username, 'active', active));
 END $$;
 COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
     'Alter the job identified by job_id. Any option left as NULL will not be modified.';
@@ -89,7 +88,7 @@ COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
 CREATE OR REPLACE FUNCTION cron.unschedule(job_id bigint) RETURNS boolean
 LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_id', job_id))
+    INSERT INTO chime.cron_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_id', job_id))
     RETURNING (answer ->> 'done')::boolean;
 END;
 COMMENT ON FUNCTION cron.unschedule(bigint) IS 'unschedule a pg_cron job';
@@ -97,7 +96,7 @@ COMMENT ON FUNCTION cron.unschedule(bigint) IS 'unschedule a pg_cron job';
 CREATE OR REPLACE FUNCTION cron.unschedule(job_name text) RETURNS boolean
 LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_name', job_name))
+    INSERT INTO chime.cron_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_name', job_name))
     RETURNING (answer ->> 'done')::boolean;
 END;
 COMMENT ON FUNCTION cron.unschedule(text) IS 'unschedule a pg_cron job';
@@ -132,11 +131,9 @@ BEGIN
     NEW.active := coalesce(NEW.active, true);
     NEW.nodename := coalesce(NEW.nodename, 'localhost');
     NEW.nodeport := coalesce(NEW.nodeport, current_setting('port')::integer);
-    INSERT INTO cron.job_call (verb, arguments)
-    VALUES ('schedule', jsonb_build_object('needs', '["schedule", "command"]'::jsonb, 'is_new', true, 'job_id', NEW.jobid, 'job_name', NEW.jobname,
-                                           'schedule', NEW.schedule, 'command', NEW.command, 'database', NEW.database,
-                                           'username', nullif(NEW.username, current_user), 'active', NEW.active))
-    RETURNING (answer ->> 'job_id')::bigint INTO NEW.jobid;
+    NEW.jobid := cron.job_call('schedule', jsonb_build_object(
+        'needs', '["schedule", "command"]'::jsonb, 'is_new', true, 'job_id', NEW.jobid, 'job_name', NEW.jobname, 'schedule', NEW.schedule,
+        'command', NEW.command, 'database', NEW.database, 'username', nullif(NEW.username, current_user), 'active', NEW.active)) ->> 'job_id';
     RETURN NEW;
 END $$;
 
@@ -154,9 +151,8 @@ BEGIN
       FROM jsonb_each(to_jsonb(NEW) - 'nodename' - 'nodeport') AS n JOIN jsonb_each(to_jsonb(OLD)) AS o ON o.key = n.key
      WHERE n.value <> o.value;
     IF v_changed IS NOT NULL THEN
-        INSERT INTO cron.job_call (verb, arguments)
-        VALUES ('alter', v_changed - 'jobname' || jsonb_build_object('job_id', NEW.jobid, 'job_name', v_changed -> 'jobname', 'unnamed',
-                                                                     CASE WHEN v_changed -> 'jobname' = 'null' THEN true END));
+        PERFORM cron.job_call('alter', v_changed - 'jobname' || jsonb_build_object(
+            'job_id', NEW.jobid, 'job_name', v_changed -> 'jobname', 'unnamed', CASE WHEN v_changed -> 'jobname' = 'null' THEN true END));
     END IF;
     RETURN NEW;
 END $$;
@@ -164,7 +160,7 @@ END $$;
 CREATE OR REPLACE FUNCTION cron.delete_job() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO cron.job_call (verb, arguments) VALUES ('unschedule', jsonb_build_object('job_id', OLD.jobid));
+    PERFORM cron.job_call('unschedule', jsonb_build_object('job_id', OLD.jobid));
     RETURN OLD;
 END $$;
 
@@ -202,6 +198,32 @@ CREATE OR REPLACE RULE delete_run AS ON DELETE TO cron.job_run_details DO INSTEA
     DELETE FROM chime.run_history h WHERE h.job_id = OLD.jobid AND h.run_id = OLD.runid
     RETURNING h.job_id, h.run_id, h.pid, NULL::text, NULL::text, NULL::text, h.state::text, h.message, h.started_at, h.finished_at;
 
+-- A message can be redacted; that a run was, when and how it ended, stays as it happened. A rule, as for DELETE.
+CREATE OR REPLACE FUNCTION cron.redacted(p_old cron.job_run_details, p_new cron.job_run_details) RETURNS text
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    p_old.return_message := p_new.return_message;
+    IF p_old IS DISTINCT FROM p_new THEN
+        RAISE EXCEPTION 'of a run only return_message can be changed' USING ERRCODE = 'feature_not_supported',
+            HINT = 'DELETE FROM cron.job_run_details takes a run away; what to keep beside it belongs in a table of yours';
+    END IF;
+    RETURN p_new.return_message;
+END $$;
+COMMENT ON FUNCTION cron.redacted IS 'the new return_message of a run; raises where anything else was changed';
+
+CREATE OR REPLACE RULE redact_run AS ON UPDATE TO cron.job_run_details DO INSTEAD
+    UPDATE chime.run_history h SET message = cron.redacted(OLD, NEW) WHERE h.job_id = OLD.jobid AND h.run_id = OLD.runid
+    RETURNING h.job_id, h.run_id, h.pid, NULL::text, NULL::text, NULL::text, h.state::text, h.message, h.started_at, h.finished_at;
+
+CREATE OR REPLACE FUNCTION cron.refuse_run() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'a run cannot be inserted: cron.job_run_details is what ran here' USING ERRCODE = 'feature_not_supported',
+        HINT = 'for the history of another server: CREATE TABLE old_runs (LIKE cron.job_run_details), and load it there';
+END $$;
+COMMENT ON FUNCTION cron.refuse_run IS 'says where rows of another history belong';
+CREATE OR REPLACE TRIGGER refuse_run INSTEAD OF INSERT ON cron.job_run_details FOR EACH ROW EXECUTE FUNCTION cron.refuse_run();
+
 -- --- who may ---------------------------------------------------------------------------------------------------------
 
 -- Once: whom the administrator lets make jobs that run in another database, or anything else here, stays as it is; whom
@@ -209,11 +231,11 @@ CREATE OR REPLACE RULE delete_run AS ON DELETE TO cron.job_run_details DO INSTEA
 DO $$
 BEGIN
     IF current_setting('chime.new_cron', true) = 'yes' THEN
-        PERFORM chime.keep_private(r) FROM unnest('{cron.job_call,cron.job,cron.job_run_details}'::regclass[]) AS r;
+        PERFORM chime.keep_private(r) FROM unnest('{cron.job,cron.job_run_details}'::regclass[]) AS r;
         PERFORM chime.keep_routine_private(r) FROM unnest(ARRAY['cron.schedule_in_database(text, text, text, text, text, boolean)',
                                                                 'cron.alter_job(bigint, text, text, text, text, boolean)']::regprocedure[]) AS r;
     END IF;
 END $$;
-GRANT INSERT (verb, arguments), SELECT (answer) ON cron.job_call TO PUBLIC;
+GRANT INSERT (verb, arguments), SELECT (answer) ON chime.cron_call TO PUBLIC;
 GRANT SELECT ON cron.job TO PUBLIC;
 GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;

@@ -268,6 +268,121 @@ START_TEST(unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly)
 }
 END_TEST
 
+START_TEST(jobs_that_were_saved_are_inserted_again_with_their_numbers)
+{
+    static const struct outcome_step steps[] = {
+        {"app", "SELECT cron.schedule('a', '* * * * *', 'SELECT 1'), cron.schedule('5 * * * *', 'SELECT 2')", "1|2",
+         NULL},
+        {"postgres", "CREATE TABLE saved AS SELECT * FROM cron.job", "SELECT 2", NULL},
+        {NULL, "DELETE FROM cron.job", "DELETE 2", NULL},
+        {NULL, "INSERT INTO cron.job SELECT * FROM saved", "INSERT 0 2", NULL},
+        {NULL, "SELECT jobid, schedule, command, username, active, jobname FROM cron.job ORDER BY jobid",
+         "1|* * * * *|SELECT 1|app|t|a\n2|5 * * * *|SELECT 2|app|t|", NULL},
+        {NULL, "INSERT INTO cron.job SELECT * FROM saved WHERE jobname IS NULL",
+         "ERROR 23505: duplicate key value violates unique constraint \"job_pkey\"\n"
+         "DETAIL: Key (jobid)=(2) already exists.",
+         NULL},
+        {NULL, "SELECT jobid FROM cron.job ORDER BY jobid LIMIT 1 FOR UPDATE SKIP LOCKED", "1", NULL},
+    };
+    say_to_both(steps, COUNT_OF(steps));
+    /* Another job takes the number of one that is gone, and its runs stay those of who ran them. */
+    run(1, ENDED("1", "1", "succeeded", "NULL", "'1 row'", "NULL"));
+    static const struct outcome_step other[] = {
+        {"postgres", "DELETE FROM cron.job WHERE jobid = 1", "DELETE 1", NULL},
+        {NULL,
+         "INSERT INTO cron.job (jobid, schedule, command, username) VALUES (1, '@daily', 'SELECT 3', 'other') "
+         "RETURNING jobid, username, active",
+         "1|other|t", NULL},
+        {NULL, "SELECT after, channels, options FROM chime.jobs WHERE job_id = 1", "{}|{}|{}", NULL},
+        {"app", "SELECT username, command FROM cron.job_run_details", "app|SELECT 1", NULL},
+        {"other", "SELECT count(*) FROM cron.job_run_details", "0", NULL},
+        {NULL, "SELECT cron.unschedule(1)", "t", NULL},
+    };
+    OUTCOMES_SAY(cluster, other);
+}
+END_TEST
+
+START_TEST(functions_work_where_nobody_may_read_the_relations)
+{
+    static const struct outcome_step steps[] = {
+        {"postgres", "REVOKE ALL ON ALL TABLES IN SCHEMA cron FROM PUBLIC", "REVOKE", NULL},
+        {NULL, "GRANT EXECUTE ON FUNCTION cron.alter_job TO app", "GRANT", NULL},
+        {"app", "SELECT cron.schedule('a', '* * * * *', 'SELECT 1')", "1", NULL},
+        {NULL, "SELECT cron.alter_job(1, schedule := '5 * * * *')", "", NULL},
+        {NULL, "SELECT cron.unschedule('a')", "t", NULL},
+        {NULL, "SELECT * FROM cron.job", "ERROR 42501: permission denied for view job",
+         "ERROR 42501: permission denied for table job"},
+    };
+    say_to_both(steps, COUNT_OF(steps));
+    /* What they call is no way around USAGE on schema cron. */
+    cluster_execute(cluster, "GRANT USAGE ON SCHEMA chime TO nologin");
+    static const struct outcome_step refused[] = {
+        {"nologin", "INSERT INTO chime.cron_call (verb, arguments) VALUES ('unschedule', '{\"job_id\": 1}')",
+         "ERROR 42501: permission denied for schema cron", NULL},
+        {"app", "SELECT cron.job_call('unschedule', '{\"job_id\": 1}')",
+         "ERROR XX000: could not find valid entry for job 1", NULL},
+        {NULL, "SELECT cron.job_call('alter', '{\"job_id\": 1, \"restore\": true, \"active\": true}')",
+         "ERROR XX000: Job 1 does not exist or you don't own it", NULL},
+    };
+    OUTCOMES_SAY(cluster, refused);
+}
+END_TEST
+
+START_TEST(a_message_is_redacted_and_nothing_else_of_a_run_changed)
+{
+    make_job();
+    run(1, ENDED("1", "1", "failed", "'22P02'", "'invalid input: 4711 0815'", "NULL"));
+    run(2, ENDED("1", "2", "succeeded", "NULL", "'1 row'", "NULL"));
+    static const struct outcome_step steps[] = {
+        {"app", "UPDATE cron.job_run_details SET return_message = ''",
+         "ERROR 42501: permission denied for view job_run_details", NULL},
+        {"postgres", "UPDATE cron.job_run_details SET return_message = 'redacted' WHERE return_message ~ '[0-9]{4}'",
+         "UPDATE 1", NULL},
+        {NULL, "UPDATE cron.job_run_details SET return_message = NULL WHERE status = 'succeeded'", "UPDATE 1", NULL},
+        {NULL, "SELECT status, return_message FROM cron.job_run_details ORDER BY runid",
+         "failed|ERROR:  redacted\nsucceeded|", NULL},
+        {NULL, "UPDATE cron.job_run_details SET status = 'succeeded'",
+         "ERROR 0A000: of a run only return_message can be changed\nHINT: DELETE FROM cron.job_run_details takes a run "
+         "away; what to keep beside it belongs in a table of yours",
+         NULL},
+        {NULL, "INSERT INTO cron.job_run_details (jobid, runid) VALUES (1, 77)",
+         "ERROR 0A000: a run cannot be inserted: cron.job_run_details is what ran here\nHINT: for the history of "
+         "another server: CREATE TABLE old_runs (LIKE cron.job_run_details), and load it there",
+         NULL},
+        {NULL, "CREATE TABLE old_runs (LIKE cron.job_run_details)", "CREATE TABLE", NULL},
+    };
+    OUTCOMES_SAY(cluster, steps);
+}
+END_TEST
+
+/* The library hides its settings from all but superusers, also when its extension is gone. */
+START_TEST(where_pg_cron_is_still_preloaded_everybody_makes_jobs)
+{
+    if (!cron_extension_is_installed()) {
+        return;
+    }
+    static const char *const settings[] = {"shared_preload_libraries=pg_cron", "cron.enable_superuser_jobs=off", NULL};
+    struct cluster *loaded = ledger_sql_install(settings);
+    /* In the place of the daemon's role, as which jobs are checked. */
+    cluster_execute(loaded, "CREATE ROLE daemon LOGIN; GRANT USAGE ON SCHEMA chime TO daemon;"
+                            "GRANT EXECUTE ON FUNCTION chime.check_database, chime.readable_setting TO daemon");
+    static const struct outcome_step steps[] = {
+        {"daemon", "SELECT current_setting('cron.enable_superuser_jobs')",
+         "ERROR 42501: must be superuser or have privileges of pg_read_all_settings to examine "
+         "\"cron.enable_superuser_jobs\"",
+         NULL},
+        {NULL, "SELECT chime.readable_setting('cron.enable_superuser_jobs')", "", NULL},
+        {NULL, "SELECT chime.check_database('daemon', 'daemon', NULL)", "", NULL},
+        {"postgres", "SELECT chime.check_database('postgres', 'postgres', NULL)",
+         "ERROR 42501: cannot schedule jobs as superuser\nDETAIL: Scheduling jobs as superuser is disallowed when "
+         "cron.enable_superuser_jobs is set to off.",
+         NULL},
+    };
+    OUTCOMES_SAY(loaded, steps);
+    cluster_destroy(loaded);
+}
+END_TEST
+
 /* --- installing --------------------------------------------------------------------------------------------------- */
 
 START_TEST(installing_again_keeps_jobs_and_what_the_administrator_granted)
@@ -327,6 +442,10 @@ int main(void)
     tcase_add_test(relations, runs_keep_the_command_and_the_role_they_ran_by);
     tcase_add_test(relations, of_the_runs_everybody_deletes_ones_own_and_none_that_is_under_way);
     tcase_add_test(relations, unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly);
+    tcase_add_test(relations, jobs_that_were_saved_are_inserted_again_with_their_numbers);
+    tcase_add_test(relations, functions_work_where_nobody_may_read_the_relations);
+    tcase_add_test(relations, a_message_is_redacted_and_nothing_else_of_a_run_changed);
+    tcase_add_test(relations, where_pg_cron_is_still_preloaded_everybody_makes_jobs);
     tcase_add_test(relations, installing_again_keeps_jobs_and_what_the_administrator_granted);
     tcase_add_test(relations, beside_the_extension_or_a_schema_of_others_it_is_refused);
     tcase_add_test(relations, an_empty_schema_that_somebody_made_for_it_is_filled);

@@ -147,6 +147,24 @@ START_TEST(every_minute_runs_once_through_import_and_rollback)
 }
 END_TEST
 
+/* As on hosts whose administrator is no superuser: it reads cron.job, and changes jobs by cron.alter_job alone. */
+START_TEST(who_may_only_call_alter_job_hands_jobs_over_and_back)
+{
+    cluster_execute(cluster, "CREATE ROLE manager LOGIN BYPASSRLS; GRANT USAGE ON SCHEMA cron TO manager;"
+                             "GRANT EXECUTE ON FUNCTION cron.alter_job(bigint,text,text,text,text,boolean) TO manager;"
+                             "SET ROLE manager; SELECT cron.schedule('yearly', '0 0 1 1 *', 'SELECT 1'); RESET ROLE");
+    char *manager = cluster_conninfo_as(cluster, "manager", "app");
+    IMPORT(0, "--from", manager, "--yes");
+    EXPECT_SQL(cluster, "SELECT active FROM cron.job", "f");
+    EXPECT_SQL(cluster, "SELECT concat_ws('|', job_name, owner, active) FROM chime.job WHERE origin = 'sql'",
+               "yearly|manager|t");
+    IMPORT(0, "--from", manager, "--rollback", "--yes");
+    EXPECT_SQL(cluster, "SELECT active FROM cron.job", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE origin = 'sql' AND active", "0");
+    free(manager);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("import_extension");
@@ -159,6 +177,7 @@ int main(void)
     }
     tcase_add_test(cases, the_texts_that_it_takes_are_those_that_we_think_it_takes);
     tcase_add_test(cases, every_minute_runs_once_through_import_and_rollback);
+    tcase_add_test(cases, who_may_only_call_alter_job_hands_jobs_over_and_back);
     suite_add_tcase(suite, cases);
     return suite_run(suite);
 }
