@@ -28,6 +28,7 @@ struct catalog_plugin {
     const char *database;
     const char *view_schema;
     const char *source_schema;
+    bool asked_for;                         /* conf.d says enabled = true: what it lacks is told */
     const struct catalog_setting *settings; /* every declared one, with the value in force */
     size_t setting_count;
     const struct chime_channel *channels; /* those that the configuration asks for, by name */

@@ -353,7 +353,8 @@ void choices_validate(struct builder *builder)
             .declaration = choice->declaration,
             .database = choice->database,
             .view_schema = choice->view_schema,
-            .source_schema = config_find_database(builder->config, choice->database)->source_schema};
+            .source_schema = config_find_database(builder->config, choice->database)->source_schema,
+            .asked_for = choice->entry != NULL && choice->entry->enabled == CONFIG_ENABLED};
         choose_channels(builder, choice, &taken[count]);
         merge_settings(builder, choice, &taken[count]);
         merge_modes(builder, choice, &taken[count++]);

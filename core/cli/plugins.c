@@ -114,13 +114,40 @@ static void set_installed(struct output_list *list, const struct installed *inst
     }
 }
 
-static void add_from_folder(const struct invocation *invocation, const struct loaded *loaded,
-                            const struct survey *survey, struct output_list *list)
+/* NULL where no database knows it. */
+static const char *state_of(const struct survey *survey, const char *name)
 {
+    for (size_t n = 0; n < survey->count; n++) {
+        const struct pg_rows *rows = &survey->databases[n].rows;
+        for (size_t i = 0; i < rows->count; i++) {
+            if (strcmp(pg_rows_value(rows, i, ROW_NAME), name) == 0) {
+                return pg_rows_value(rows, i, ROW_STATE);
+            }
+        }
+    }
+    return NULL;
+}
+
+/* Only available: its tables are not there, and nobody asked for it. */
+static bool is_hidden(const struct invocation *invocation, const struct survey *survey, const char *name)
+{
+    const char *state = state_of(survey, name);
+    return !invocation_has(invocation, "all") && state != NULL && strcmp(state, "available") == 0;
+}
+
+/* How many are not shown. */
+static size_t add_from_folder(const struct invocation *invocation, const struct loaded *loaded,
+                              const struct survey *survey, struct output_list *list)
+{
+    size_t hidden = 0;
     for (size_t i = 0; i < loaded->plugins->count; i++) {
         const struct declaration *declaration = loaded->plugins->plugins[i];
         const struct catalog_plugin *taken = find_taken(loaded, declaration->name);
         if (invocation->database != NULL && (taken == NULL || strcmp(taken->database, invocation->database) != 0)) {
+            continue;
+        }
+        if (is_hidden(invocation, survey, declaration->name)) {
+            hidden++;
             continue;
         }
         add_declared(list, declaration);
@@ -135,6 +162,7 @@ static void add_from_folder(const struct invocation *invocation, const struct lo
             }
         }
     }
+    return hidden;
 }
 
 /* Those a database still has though their file is gone or refused. */
@@ -161,10 +189,13 @@ static int list_plugins(const struct invocation *invocation, const struct loaded
     struct survey survey = {.databases = xcalloc(loaded->config->database_count + 1, sizeof(*survey.databases))};
     struct output_list *list = output_create("plugins", columns, COUNT_OF(columns));
     int status = visit_all(invocation, loaded->config, ask_database, &survey);
-    add_from_folder(invocation, loaded, &survey, list);
+    size_t hidden = add_from_folder(invocation, loaded, &survey, list);
     add_from_databases(loaded, &survey, list);
     output_print(&list, 1, &invocation->style, stdout);
-    if (output_rows(list) == 0) {
+    if (hidden > 0) {
+        remark(invocation, "%zu whose tables are not here %s not shown: pgchime plugins --all", hidden,
+               hidden == 1 ? "is" : "are");
+    } else if (output_rows(list) == 0) {
         remark(invocation, "no plugins");
     }
     output_destroy(list);
@@ -195,5 +226,9 @@ const struct command command_plugins = {
     .name = "plugins",
     .arguments = "",
     .summary = "the plugin folder, and what became of each plugin in its database",
+    .details = "A plugin whose tables are not in the database is only available: it has no jobs, and is shown by "
+               "--all. One that\n"
+               "conf.d asks for (enabled = true), or that was installed here before, is dormant instead, and is told.",
+    .options = {{"all", NULL, "also those that are only available"}},
     .run = plugins_run,
 };

@@ -324,6 +324,7 @@ static void begin(struct lead *lead, struct snapshot *next, const struct config_
     if (!waking && needs_no_install(lead, next)) {
         reload->plugins.count = next->catalog->plugin_count;
         reload->plugins.dormant = xcalloc(reload->plugins.count + 1, sizeof(*reload->plugins.dormant));
+        reload->plugins.available = xcalloc(reload->plugins.count + 1, sizeof(*reload->plugins.available));
         agree(lead);
     } else {
         connect_now(lead);

@@ -162,7 +162,8 @@ void run_queues_hand_back(struct lead *lead); /* draining: nothing that has not 
 void run_queues_cancel(struct lead *lead);
 
 void job_list_finish(struct job_list *list);
-/* Jobs of plugins that are dormant stay known, but nothing of theirs falls due. */
+/* Jobs of plugins that are dormant stay known, but nothing of theirs falls due; of plugins that are only available,
+ * those that others come after. */
 void job_list_fill(struct job_list *list, const struct catalog *catalog, const char *database,
                    const struct plugin_states *plugins);
 const struct job *job_list_find(const struct job_list *list, const char *name);

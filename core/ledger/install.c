@@ -51,11 +51,16 @@ static const struct catalog_plugin *current(const struct install *install)
     return &install->catalog->plugins[install->plugin];
 }
 
-static void fail(struct install *install, const char *state, const char *reason)
+static void end_early(struct install *install, const char *state, const char *reason)
 {
     install->state = state;
     install->reason = xstrndup(reason, strcspn(reason, "\n"));
     install->step = STEP_RECORD;
+}
+
+static void fail(struct install *install, const char *state, const char *reason)
+{
+    end_early(install, state, reason);
     log_warning("plugin %s is %s in database %s: %s", current(install)->declaration->name, state, install->database,
                 install->reason);
 }
@@ -84,6 +89,25 @@ static void send(struct install *install, const char *sql, int count, const char
     pg_send_one(install->connection, NULL, sql, count, parameters, callback, install);
 }
 
+/* Of the lines that chime.missing_sources gave. */
+static void sources_missing(struct install *install, const struct pg_reply *reply)
+{
+    struct buffer missing = {0};
+    bool available = !current(install)->asked_for && pg_reply_value(reply, 0, 0, 1)[0] == 'f';
+    bool lacks_table = false;
+    for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
+        const char *line = pg_reply_value(reply, 0, i, 0);
+        lacks_table = lacks_table || strncmp(line, "table ", 6) == 0;
+        buffer_printf(&missing, "%s%s", i == 0 ? "missing: " : ", ", line);
+    }
+    if (available && lacks_table) {
+        end_early(install, "available", buffer_text(&missing));
+    } else {
+        fail(install, "dormant", buffer_text(&missing));
+    }
+    buffer_finish(&missing);
+}
+
 static void sources_known(void *data, const struct pg_reply *reply)
 {
     struct install *install = data;
@@ -91,12 +115,7 @@ static void sources_known(void *data, const struct pg_reply *reply)
         install->plugin++; /* nothing new */
         install->step = STEP_SOURCES;
     } else if (pg_reply_ok(reply) && pg_reply_rows(reply, 0) > 0) {
-        struct buffer missing = {0};
-        for (size_t i = 0; i < pg_reply_rows(reply, 0); i++) {
-            buffer_printf(&missing, "%s%s", i == 0 ? "missing: " : ", ", pg_reply_value(reply, 0, i, 0));
-        }
-        fail(install, "dormant", buffer_text(&missing));
-        buffer_finish(&missing);
+        sources_missing(install, reply);
     }
     stepped(data, reply);
 }
@@ -104,9 +123,10 @@ static void sources_known(void *data, const struct pg_reply *reply)
 static void send_sources(struct install *install)
 {
     char *sources = declaration_json_sources(current(install)->declaration, NULL);
-    const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources};
-    send(install, "SELECT DISTINCT m FROM chime.missing_sources($1, $2, $3) m ORDER BY m", 3, parameters,
-         sources_known);
+    const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources,
+                                current(install)->declaration->name};
+    send(install, "SELECT DISTINCT m, chime.plugin_is_present($4) FROM chime.missing_sources($1, $2, $3) m ORDER BY m",
+         4, parameters, sources_known);
     free(sources);
 }
 
@@ -225,7 +245,9 @@ static void recorded(void *data, const struct pg_reply *reply)
         log_warning("plugin %s could not be written down: %s", current(install)->declaration->name,
                     pg_reply_message(reply));
     }
-    bool dormant = strcmp(install->state, "dormant") == 0;
+    bool available = strcmp(install->state, "available") == 0;
+    bool dormant = available || strcmp(install->state, "dormant") == 0;
+    install->states.available[install->plugin] = available;
     install->states.dormant[install->plugin] = dormant;
     install->states.any_failed = install->states.any_failed || strcmp(install->state, "failed") == 0;
     if (install->waking && !dormant) {
@@ -437,6 +459,7 @@ static void send_retire(struct install *install)
 void plugin_states_finish(struct plugin_states *states)
 {
     free(states->dormant);
+    free(states->available);
     *states = (struct plugin_states){0};
 }
 
@@ -445,6 +468,8 @@ struct plugin_states plugin_states_copy(const struct plugin_states *states)
     struct plugin_states copy = *states;
     copy.dormant = xcalloc(states->count + 1, sizeof(*copy.dormant));
     memcpy(copy.dormant, states->dormant, states->count * sizeof(*copy.dormant));
+    copy.available = xcalloc(states->count + 1, sizeof(*copy.available));
+    memcpy(copy.available, states->available, states->count * sizeof(*copy.available));
     return copy;
 }
 
@@ -471,6 +496,7 @@ struct install *install_start(struct pg_connection *connection, const struct cat
     } else {
         install->states.count = catalog->plugin_count;
         install->states.dormant = xcalloc(catalog->plugin_count + 1, sizeof(*install->states.dormant));
+        install->states.available = xcalloc(catalog->plugin_count + 1, sizeof(*install->states.available));
         send_trusted(install);
     }
     return install;

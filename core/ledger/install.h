@@ -3,7 +3,10 @@
  *
  * Restartable: what is there already is left alone. A plugin whose sources are missing is dormant, one whose step fails
  * is failed; both are written down with the reason, cost nobody else, and are tried again at the next leadership. The
- * jobs of a dormant plugin sleep; those of a failed one run, and fail on the record if they depend on what failed. */
+ * jobs of a dormant plugin sleep; those of a failed one run, and fail on the record if they depend on what failed.
+ *
+ * A plugin that lacks a table is available instead, where nobody asked for it and nothing of it is in the database:
+ * nothing is told of it, and it has no jobs. */
 #ifndef CHIME_LEDGER_INSTALL_H
 #define CHIME_LEDGER_INSTALL_H
 
@@ -14,7 +17,8 @@ struct install;
 
 /* What became of catalog->plugins[i] in one database. */
 struct plugin_states {
-    bool *dormant; /* one for each of the catalog's plugins; false for those of other databases */
+    bool *dormant; /* one for each of the catalog's plugins, available ones too; false for those of other databases */
+    bool *available;
     size_t count;
     bool any_dormant;
     bool any_failed;

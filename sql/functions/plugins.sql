@@ -91,6 +91,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON ROUTINE chime.record_plugin IS 'writes down that a plugin is there, with its version, schemas, state and settings';
 
+CREATE OR REPLACE FUNCTION chime.plugin_is_present(p_name text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN EXISTS (SELECT FROM chime.view v WHERE v.plugin = p_name) OR EXISTS (SELECT FROM chime.plugin_channel c WHERE c.plugin = p_name)
+    OR EXISTS (SELECT FROM chime.plugin p WHERE p.name = p_name AND p.state IN ('installed', 'failed'));
+COMMENT ON ROUTINE chime.plugin_is_present IS 'whether something of a plugin is here: a view, a channel, or all of it by the record';
+
 -- Plugins that the leader's catalog does not have. What they installed stays as it is, but notifies nobody any more. A
 -- table that is busy just now keeps its trigger until the next look at all plugins.
 CREATE OR REPLACE FUNCTION chime.retire_plugins(p_kept text[]) RETURNS void
@@ -99,7 +105,8 @@ DECLARE v_plugin text;
 BEGIN
     UPDATE chime.plugin
        SET state = 'removed', reason = 'its file is gone, refused or disabled; its data stays', changed_at = clock_timestamp()
-     WHERE state <> 'removed' AND name <> ALL (p_kept);
+     WHERE state NOT IN ('removed', 'available') AND name <> ALL (p_kept);
+    DELETE FROM chime.plugin WHERE state = 'available' AND name <> ALL (p_kept);
     FOR v_plugin IN SELECT DISTINCT c.plugin FROM chime.plugin_channel c
                     WHERE c.plugin <> ALL (p_kept) AND c.definition <> '' LOOP
         BEGIN

@@ -11,13 +11,13 @@ CREATE TABLE chime.plugin (
     summary       text NOT NULL DEFAULT '',
     view_schema   name NOT NULL,
     source_schema name NOT NULL,
-    state         text NOT NULL CHECK (state IN ('installed', 'dormant', 'failed', 'removed')),
+    state         text NOT NULL CHECK (state IN ('installed', 'available', 'dormant', 'failed', 'removed')),
     reason        text,
     settings      jsonb NOT NULL DEFAULT '{}',
     changed_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON COLUMN chime.plugin.state IS
-    'dormant: a source is missing (reason says which); removed: its file is gone, its data stays';
+    'dormant: a source is missing (reason says which); available: the same, and nothing of it is here, nor did conf.d ask for it; removed: its file is gone, its data stays';
 COMMENT ON TABLE chime.plugin IS 'plugins as this database knows them: version, state (installed, dormant, failed) and the reason';
 
 CREATE TABLE chime.view (

@@ -259,7 +259,7 @@ START_TEST(migrate_with_cron_makes_what_pg_cron_has)
     ck_assert(cluster_true(cluster, "SELECT cron.schedule('nightly', '0 3 * * *', 'VACUUM') = 1"));
     ASSERT_RUN(0, "migrate", "--with-cron");
     ck_assert(cluster_true(cluster, "SELECT count(*) = 1 FROM cron.job"));
-    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron");
+    cluster_execute(cluster, "DROP SCHEMA cron CASCADE; CREATE SCHEMA cron; CREATE TABLE cron.mine ()");
     ASSERT_RUN(1, "migrate", "--with-cron");
     commands_has(errors, "there is a schema cron that pgchime did not make\nHINT:  rename it");
 }
@@ -510,14 +510,27 @@ START_TEST(views_and_plugins_say_what_became_of_each)
     ck_assert_int_ge(number_of("views", lanes, "refreshes"), 1);
     ck_assert(is_utc(text_of("views", lanes, "refreshed_at")));
     ck_assert(json_is_real(member("views", lanes, "age_ms")));
-    ASSERT_RUN(0, "plugins", "-o", "json");
+    ASSERT_RUN(0, "plugins");
+    ck_assert_msg(strstr(output, "telemetry") == NULL, "%s", output);
+    commands_has(errors, "1 whose tables are not here is not shown: pgchime plugins --all");
+    ASSERT_RUN(0, "plugins", "--all", "-o", "json");
     ck_assert_uint_ge(parse("plugins"), 5);
     size_t telemetry = row_named("plugins", "name", "telemetry");
-    ck_assert_str_eq(text_of("plugins", telemetry, "state"), "dormant");
+    ck_assert_str_eq(text_of("plugins", telemetry, "state"), "available");
     commands_has(text_of("plugins", telemetry, "reason"), "chat_telemetry");
     ck_assert_str_eq(text_of("plugins", row_named("plugins", "name", "lane_distribution"), "state"), "installed");
     ck_assert_str_eq(json_string_value(json_array_get(member("plugins", telemetry, "jobs"), 0)),
                      "refresh-telemetry-summary-hourly");
+    ASSERT_RUN(5, "run", "refresh-telemetry-summary-hourly");
+    ASSERT_RUN(8, "doctor");
+    ck_assert_msg(strstr(output, "telemetry") == NULL, "%s", output);
+    /* Who asks for it is told. */
+    site_file(site, "telemetry", "plugin: { name = \"telemetry\"; enabled = true; };");
+    daemon_signal(leader, SIGHUP);
+    WAIT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'telemetry'", "dormant", 30);
+    ASSERT_RUN(8, "doctor");
+    commands_has(output, "plugin telemetry is dormant: missing: table public.chat_telemetry");
+    WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.job WHERE plugin = 'telemetry'", "t", 30);
     ASSERT_RUN(6, "run", "refresh-telemetry-summary-hourly");
     commands_has(errors, "its plugin is dormant");
 }

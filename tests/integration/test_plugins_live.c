@@ -262,7 +262,7 @@ START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
     cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN final_lane_scores TO gone");
     serve();
     EXPECT_STATES("lane_distribution dormant, progress installed, telemetry installed, time_to_first_win installed, "
-                  "weakness dormant");
+                  "weakness available");
     EXPECT_SQL(cluster, "SELECT reason FROM chime.plugin WHERE name = 'lane_distribution'",
                "missing: column public.submissions.final_lane_scores");
     EXPECT_SQL(cluster, "SELECT string_agg(name, ' ') FROM chime.job WHERE NOT active AND name LIKE '%lane%'",

@@ -250,14 +250,17 @@ START_TEST(a_good_plugin_is_not_replaced_by_a_bad_file)
 }
 END_TEST
 
-START_TEST(a_dormant_plugin_wakes_when_its_tables_appear)
+START_TEST(a_plugin_is_not_to_be_seen_until_its_tables_appear)
 {
     char *folder = plugin_folder();
     drop_in(folder, "lane_distribution");
     site_use_plugins(site, folder);
     served = site_lead(site);
-    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "dormant");
-    EXPECT_SQL(cluster, "SELECT bool_or(active) FROM chime.job WHERE origin = 'plugin'", "f");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "available");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE origin = 'plugin'", "0");
+    char *log = daemon_errors(served);
+    ck_assert_msg(strstr(log, "lane_distribution") == NULL && strstr(log, "warning") == NULL, "%s", log);
+    free(log);
     load_sample();
     WAIT_SQL(cluster, "SELECT state FROM chime.plugin", "installed", 40);
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NOT NULL", "1", 20);
@@ -336,7 +339,7 @@ int main(void)
     tcase_add_test(changes, a_daemon_of_the_same_configuration_hears_reload_once_the_one_before_it_is_gone);
     tcase_add_test(changes, a_plugin_dropped_into_the_folder_becomes_a_view);
     tcase_add_test(changes, a_good_plugin_is_not_replaced_by_a_bad_file);
-    tcase_add_test(changes, a_dormant_plugin_wakes_when_its_tables_appear);
+    tcase_add_test(changes, a_plugin_is_not_to_be_seen_until_its_tables_appear);
     suite_add_tcase(suite, changes);
     TCase *load = tcase_create("load");
     tcase_add_checked_fixture(load, set_up, tear_down);

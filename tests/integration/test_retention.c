@@ -481,7 +481,7 @@ START_TEST(init_grants_deletion_where_it_is_enforced_and_nowhere_else)
 }
 END_TEST
 
-/* conf.d/retention.conf with every "#" taken away changes nothing: its defaults are the plugin's. */
+/* conf.d/retention.conf with every "#" taken away, and enabled, changes nothing: its defaults are the plugin's. */
 START_TEST(the_sample_file_has_the_plugins_defaults)
 {
     static const char recorded[] =
@@ -498,6 +498,9 @@ START_TEST(the_sample_file_has_the_plugins_defaults)
     ck_assert_int_gt(shown, 20);
     char *database = strstr(text, "database = \"main\";           # default: the plugin's");
     ck_assert_ptr_nonnull(database);
+    char *enabled = strstr(text, "enabled = false");
+    ck_assert_ptr_nonnull(enabled);
+    memcpy(enabled, "enabled = true ", strlen("enabled = true "));
     site_file(site, "retention", text);
     serve();
     EXPECT_SQL(cluster, recorded, defaults);
