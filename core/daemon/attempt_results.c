@@ -128,7 +128,8 @@ void dispatch_add_finish(struct lead *lead, struct scheduled *scheduled, const s
                                                   .slot = run->slot,
                                                   .outcome = *outcome,
                                                   .retry_at = retry_at(lead, scheduled, run, outcome),
-                                                  .log_runs = log_of(run)}};
+                                                  .log_runs = log_of(run),
+                                                  .first_attempt = run->attempt == 1}};
     pending->finish.outcome.message = pending->message;
     pending->finish.outcome.reason = pending->reason;
     log_end(lead, scheduled, run, outcome);
@@ -140,6 +141,7 @@ static void finishes_written(void *data, const struct pg_reply *reply)
     struct lead *lead = data;
     lead->finish_pending = false;
     if (!lead_refused(lead, reply, "ended runs could not be recorded")) {
+        totals_take_finished(lead->totals, reply);
         dispatch_soon(lead);
     }
 }
@@ -189,7 +191,8 @@ void dispatch_write_finishes(struct lead *lead)
         batch[i] = lead->finishes[i].finish;
     }
     lead->finish_pending = true;
-    ledger_finish(&lead->ledger, batch, count, finishes_written, lead);
+    const struct run_totals *totals = totals_of_batch(lead->totals, batch, count);
+    ledger_finish(&lead->ledger, batch, count, totals, finishes_written, lead);
     for (size_t i = 0; i < count; i++) {
         if (lead->finishes[i].finish.retry_at == INSTANT_NONE) {
             sql_job_status_decided(lead, lead->finishes[i].scheduled);

@@ -440,7 +440,8 @@ static void dispatch(void *data)
     if (!lead->draining) {
         loop_timer_set(lead->tick_timer, next_tick(lead));
     }
-    if (lead->draining && !lead->drained && !dispatch_busy(lead) && !recovery_awaited(lead)) {
+    if (lead->draining && !lead->drained && !dispatch_busy(lead) && !recovery_awaited(lead) &&
+        !totals_are_left(lead->totals)) {
         lead->drained = true;
         lead->handlers->drained(lead->data);
     }

@@ -12,6 +12,7 @@
 #include "daemon/lead_state.h"
 #include "daemon/listener.h"
 #include "daemon/notifications.h"
+#include "daemon/pulse.h"
 #include "daemon/upkeep.h"
 #include "ledger/alerting.h"
 #include "ledger/answers.h"
@@ -88,6 +89,9 @@ static void heartbeat_answered(void *data, const struct pg_reply *reply)
         return;
     }
     give_way(lead, &heartbeat);
+    if (heartbeat.watched) {
+        pulse_write(lead->pulse);
+    }
     run_queues_wake(lead);
 }
 
@@ -106,6 +110,7 @@ static void heartbeat_due(void *data)
         lead->heartbeat_sent = clock_boot();
         ledger_heartbeat(&lead->ledger, heartbeat_answered, lead);
     }
+    pulse_note_lag(lead->pulse, HEARTBEAT_EVERY);
     loop_timer_set(lead->heartbeat_timer, HEARTBEAT_EVERY);
 }
 
@@ -301,6 +306,8 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct jo
     lead->drain_timer = loop_timer_create(loop, patience_over, lead);
     lead->failures = log_fold_create();
     job_pings_follow(pings, database->name, &lead->jobs);
+    lead->totals = totals_create(lead);
+    lead->pulse = pulse_create(lead);
     dispatch_create(lead);
     alerting_recall_pings(&lead->ledger, pings_recalled, lead);
     listening_end_listener(&lead->ledger, listener_told, lead);
@@ -327,6 +334,8 @@ void lead_destroy(struct lead *lead)
     alerts_destroy(lead->alerts);
     notifications_destroy(lead->notifications);
     heartbeat_ping_destroy(lead->heartbeat_ping);
+    totals_destroy(lead->totals);
+    pulse_destroy(lead->pulse);
     sql_jobs_destroy(lead);
     dispatch_destroy(lead);
     recovery_destroy(lead);

@@ -13,6 +13,7 @@
 #include "daemon/sql_job_status.h"
 #include "daemon/sql_jobs.h"
 #include "daemon/sql_placing.h"
+#include "daemon/totals.h"
 #include "ledger/install.h"
 #include "ledger/sync.h"
 #include "schedule/scheduler.h"
@@ -75,6 +76,8 @@ struct lead {
     struct heartbeat_ping *heartbeat_ping; /* likewise */
     struct reload *reload;                 /* another catalog on its way in; NULL: none */
     bool reload_writes;                    /* the scheduler is about to have other jobs: nothing is put into it */
+    struct totals *totals;
+    struct pulse *pulse;
     struct loop_timer *wake_timer;
     struct scheduler *scheduler; /* NULL until the ledger was read */
     bool hurried;

@@ -129,6 +129,7 @@ static void adopted(void *data, const struct pg_reply *reply)
     struct lead *lead = batch->lead;
     if (!lead_refused(lead, reply, "unfinished runs could not be taken over")) {
         lead->verdicts_pending--;
+        totals_take_adopted(lead->totals, reply);
         for (size_t i = 0; i < batch->count; i++) {
             apply(batch, i, reply);
         }

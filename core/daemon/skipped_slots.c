@@ -14,6 +14,7 @@ struct batch {
     size_t statements;
     struct skipped slot[SKIPPED_MAX];
     int64_t job_ids[SKIPPED_MAX]; /* a reload may forget the job before the ledger has answered */
+    int64_t slots[SKIPPED_MAX];   /* likewise its schedule: how many each is */
 };
 
 static void check_granted(struct lead *lead, const struct batch *batch, const struct pg_reply *reply)
@@ -30,12 +31,22 @@ static void check_granted(struct lead *lead, const struct batch *batch, const st
     free(granted);
 }
 
+/* Where one was refused the leadership ends, and with it what was counted. */
+static void count_slots(struct totals *totals, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct skipped *slot = &batch->slot[i];
+        totals_take_slots(totals, slot->kind, slot->missed ? RUN_MISSED : RUN_SKIPPED, slot->at, batch->slots[i]);
+    }
+}
+
 static void skipped_written(void *data, const struct pg_reply *reply)
 {
     struct batch *batch = data;
     struct lead *lead = batch->lead;
     if (!lead_refused(lead, reply, "skipped slots could not be recorded")) {
         lead->skipped_pending--;
+        count_slots(lead->totals, batch);
         check_granted(lead, batch, reply);
     }
     free(batch);
@@ -53,6 +64,7 @@ void dispatch_write_skipped(struct lead *lead)
         }
         sql_job_status_decided(lead, slot.scheduled);
         batch->job_ids[batch->count] = scheduled_id(slot.scheduled);
+        batch->slots[batch->count] = ledger_skipped_slots(&slot);
         batch->slot[batch->count++] = slot;
         /* A batch writes its misses first: none may follow a skip in it. */
         full = batch->count == SKIPPED_MAX || !slot.missed;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "ledger/answers.h"
 #include "ledger/columns.h"
+#include "ledger/totals.h"
 
 /* --- sending ------------------------------------------------------------------------------------------------------ */
 
@@ -162,7 +163,7 @@ void ledger_heartbeat(const struct ledger *ledger, pg_callback *callback, void *
     struct pg_statement statements[] = {
         {.name = "chime_heartbeat",
          .sql = "SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE l.token = $1),"
-                " " MIGRATION,
+                " " MIGRATION ", chime.is_watched()",
          .parameter_count = 1,
          .parameters = parameters},
         {.name = "chime_open_requests",
@@ -180,6 +181,7 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat
     heartbeat->leads = pg_reply_value(reply, 0, 0, 1)[0] == 't';
     heartbeat->migration = atoi(pg_reply_value(reply, 0, 0, 2));
     copy_value(heartbeat->functions, sizeof(heartbeat->functions), pg_reply_value(reply, 0, 0, 3));
+    heartbeat->watched = pg_reply_value(reply, 0, 0, 4)[0] == 't';
     return true;
 }
 
@@ -294,7 +296,8 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
 
 /* --- runs --------------------------------------------------------------------------------------------------------- */
 
-/* Up to two kinds of rows in one call, each for its own function; both travel in one request. */
+/* Up to two kinds of rows in one call, each for its own function; both travel in one request, and `last`, unless it is
+ * NULL, behind them. */
 struct batch {
     struct columns columns;
     size_t rows;
@@ -309,10 +312,11 @@ static void batch_statement(struct batch *batch, const char *token, const char *
 
 static void send_batches(const struct ledger *ledger, struct write_queue *queue, struct batch *first,
                          const struct pg_statement *first_statement, struct batch *second,
-                         const struct pg_statement *second_statement, pg_callback *callback, void *data)
+                         const struct pg_statement *second_statement, const struct pg_statement *last,
+                         pg_callback *callback, void *data)
 {
     const char *parameters[2][COLUMNS_MAX + 1];
-    struct pg_statement statements[2];
+    struct pg_statement statements[3];
     size_t count = 0;
     if (first->rows > 0) {
         batch_statement(first, ledger->token, parameters[0]);
@@ -323,6 +327,9 @@ static void send_batches(const struct ledger *ledger, struct write_queue *queue,
         batch_statement(second, ledger->token, parameters[1]);
         statements[count] = *second_statement;
         statements[count++].parameters = parameters[1];
+    }
+    if (last != NULL) {
+        statements[count++] = *last;
     }
     send_by(queue, ledger, statements, count, callback, data);
     columns_finish(&first->columns);
@@ -383,7 +390,7 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
             add_claim(&fresh, &claims[i]);
         }
     }
-    send_batches(ledger, ledger->writes, &fresh, &claim, &again, &reclaim, callback, data);
+    send_batches(ledger, ledger->writes, &fresh, &claim, &again, &reclaim, NULL, callback, data);
 }
 
 static const char *log_word(enum log_runs log)
@@ -424,11 +431,11 @@ static void add_end(struct batch *batch, const struct ledger_finish *finish)
 }
 
 void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
-                   pg_callback *callback, void *data)
+                   const struct run_totals *totals, pg_callback *callback, void *data)
 {
     static const struct pg_statement finish = {
         .name = "chime_finish",
-        .sql = "SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        .sql = "SELECT job_id, state FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         .parameter_count = 13};
     static const struct pg_statement retry = {
         .name = "chime_retry",
@@ -439,7 +446,23 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
     for (size_t i = 0; i < count; i++) {
         add_end(finishes[i].retry_at == INSTANT_NONE ? &ends : &retries, &finishes[i]);
     }
-    send_batches(ledger, ledger->ends, &ends, &finish, &retries, &retry, callback, data);
+    struct totals_statement added;
+    if (totals != NULL) {
+        totals_statement_init(&added, ledger->token, totals);
+    }
+    send_batches(ledger, ledger->ends, &ends, &finish, &retries, &retry, totals != NULL ? &added.statement : NULL,
+                 callback, data);
+    if (totals != NULL) {
+        totals_statement_finish(&added);
+    }
+}
+
+void ledger_read_ended(const struct pg_reply *reply, size_t row, int64_t *job_id, enum run_state *state)
+{
+    *job_id = atoll(pg_reply_value(reply, 0, row, 0));
+    if (!run_state_parse(pg_reply_value(reply, 0, row, 1), state)) {
+        fatal("the ledger answered \"%s\" where an outcome was due", pg_reply_value(reply, 0, row, 1));
+    }
 }
 
 static void add_missed(struct batch *batch, const struct skipped *passed)
@@ -497,7 +520,17 @@ void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size
             add_skipped(&skipped, &passed[i]);
         }
     }
-    send_batches(ledger, ledger->writes, &missed, &miss, &skipped, &skip, callback, data);
+    send_batches(ledger, ledger->writes, &missed, &miss, &skipped, &skip, NULL, callback, data);
+}
+
+int64_t ledger_skipped_slots(const struct skipped *passed)
+{
+    int64_t slots = 1;
+    for (instant slot = passed->first; passed->kind == RUN_SCHEDULE && slot < passed->last && !passed->missed;
+         slots++) {
+        slot = schedule_next(&passed->schedule, slot);
+    }
+    return passed->missed ? passed->count : slots;
 }
 
 static int by_value(const void *left, const void *right)
@@ -624,7 +657,9 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
     columns_close(&columns);
     const char *parameters[] = {ledger->token,     columns.values[0],           columns.values[1], columns.values[2],
                                 columns.values[3], instant_format(at, decided), columns.values[4]};
-    ledger_send_one(ledger, NULL, "SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)",
+    ledger_send_one(ledger, NULL,
+                    "SELECT run_id, ended, kind, slot, attempt, started_at, finished_at FROM chime.adopt($1, $2, $3, "
+                    "$4, $5, $6, $7)",
                     COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }
@@ -639,6 +674,21 @@ bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *aga
         }
     }
     return false;
+}
+
+bool ledger_read_adopted_end(const struct pg_reply *reply, size_t row, struct run_ended *ended)
+{
+    struct error err;
+    const char *state = pg_reply_value(reply, 0, row, 1);
+    if (state == NULL || !run_state_parse(state, &ended->state) ||
+        !answer_kind(pg_reply_value(reply, 0, row, 2), &ended->kind, &err)) {
+        return false;
+    }
+    ended->slot = answer_instant(pg_reply_value(reply, 0, row, 3));
+    ended->first_attempt = atoi(pg_reply_value(reply, 0, row, 4)) == 1;
+    ended->started = answer_instant(pg_reply_value(reply, 0, row, 5));
+    ended->finished = answer_instant(pg_reply_value(reply, 0, row, 6));
+    return true;
 }
 
 void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, instant at,

@@ -48,6 +48,7 @@ struct ledger_finish {
     instant retry_at;       /* INSTANT_NONE: the run ends; else it has another attempt then */
     enum log_runs log_runs; /* what of it goes to the history */
     instant outcome_at; /* where it ends: later than all that was decided before, though the clock was stepped back */
+    bool first_attempt;
 };
 
 struct unfinished_run {
@@ -148,6 +149,7 @@ void ledger_ask_holders(const struct ledger *ledger, pg_callback *callback, void
 struct ledger_heartbeat {
     instant now;        /* the database's clock */
     bool leads;         /* the token still does */
+    bool watched;       /* a session of `pgchime web` is there */
     int migration;      /* of schema chime, as it is now */
     char functions[32]; /* the version of the pgchime that made them */
 };
@@ -176,8 +178,14 @@ void ledger_begin(const struct ledger *ledger, const int64_t *job_ids, size_t co
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data);
+/* `totals` (NULL: none) are added in the same transaction, by the last statement of the request (ledger_read_added). The
+ * first one, where a run ends, tells of each run that was this leader's, and as what it ended. */
+struct run_totals;
 void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
-                   pg_callback *callback, void *data);
+                   const struct run_totals *totals, pg_callback *callback, void *data);
+void ledger_read_ended(const struct pg_reply *reply, size_t row, int64_t *job_id, enum run_state *state);
+/* How many slots that decides; of skipped ones, which are listed by their schedule, only as long as that is there. */
+int64_t ledger_skipped_slots(const struct skipped *passed);
 void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size_t count, pg_callback *callback,
                  void *data);
 /* All job_ids of all statements of an answer, sorted; caller frees. */
@@ -200,6 +208,9 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
                   pg_callback *callback, void *data);
 /* What became of one of them: false when the ledger no longer has the run. */
 bool ledger_read_adopted(const struct pg_reply *reply, int64_t run_id, bool *again, enum run_state *state);
+/* Of those that ended; false: this one has another attempt. */
+struct run_ended;
+bool ledger_read_adopted_end(const struct pg_reply *reply, size_t row, struct run_ended *ended);
 /* Lets go of claimed runs whose text never went out: they wait for a session, whoever leads. */
 void ledger_release(const struct ledger *ledger, const struct ledger_request *runs, size_t count, instant at,
                     pg_callback *callback, void *data);

@@ -34,6 +34,12 @@ bool pool_has_slot(const struct pool *pool)
     return pool->limit == 0 || pool->held < pool->limit;
 }
 
+int64_t scheduler_pool_held(const struct scheduler *scheduler, const char *name)
+{
+    const struct pool *pool = find(scheduler, name);
+    return pool != NULL ? pool->held : 0;
+}
+
 bool scheduled_lacks_slot(const struct scheduled *scheduled)
 {
     return !pool_has_slot(scheduled->pool);

@@ -101,6 +101,7 @@ struct scheduler *scheduler_create(void);
 void scheduler_destroy(struct scheduler *scheduler);
 /* A named limit of runs in flight; 0: none. Again to change it. A job whose pool is not known has no limit. */
 void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit);
+int64_t scheduler_pool_held(const struct scheduler *scheduler, const char *name); /* by runs; 0 where none is known */
 /* Before the first link: slots of the job were put on record as missed. */
 void scheduler_note_missed(struct scheduled *scheduled, instant at);
 /* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to

@@ -89,6 +89,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     v_heard timestamptz := chime.last_written();
+    v_until timestamptz;
 BEGIN
     -- token = p_seen is what a concurrent taker is rechecked against.
     RETURN QUERY
@@ -103,7 +104,11 @@ BEGIN
         RETURN;
     END IF;
     UPDATE chime.leadership s SET until = greatest(v_heard, s.since)
-      FROM chime.leader l WHERE s.epoch = l.epoch - 1 AND s.until IS NULL;
+      FROM chime.leader l WHERE s.epoch = l.epoch - 1 AND s.until IS NULL
+    RETURNING s.until INTO v_until;
+    IF FOUND THEN
+        PERFORM chime.note_gap(v_until);
+    END IF;
     INSERT INTO chime.leadership AS s (epoch, instance, pid, since)
     SELECT l.epoch, l.instance, l.pid, l.since FROM chime.leader l
     ON CONFLICT (epoch) DO UPDATE SET instance = excluded.instance, pid = excluded.pid, since = excluded.since, until = NULL,

@@ -6,6 +6,27 @@
 -- chime.claim and chime.finish index their arrays: unnest would put every column of a batch in a store of its own,
 -- which is a tenth of what a run costs.
 
+-- As chime.job_state.recent has it. Without SET it becomes part of the plan.
+CREATE OR REPLACE FUNCTION chime.outcome_code(p_state chime.run_state) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN CASE p_state WHEN 'succeeded' THEN 1 WHEN 'failed' THEN 2 WHEN 'timed_out' THEN 3 WHEN 'cancelled' THEN 4
+                    WHEN 'skipped' THEN 5 WHEN 'missed' THEN 6 ELSE 7 END;
+COMMENT ON FUNCTION chime.outcome_code IS 'of an outcome, in chime.job_state.recent';
+
+-- Of many slots at once.
+CREATE OR REPLACE FUNCTION chime.add_outcomes(p_recent bigint, p_older bigint, p_state chime.run_state, p_slots bigint,
+                                   OUT recent bigint, OUT recent_older bigint)
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    recent := p_recent;
+    recent_older := p_older;
+    FOR n IN 1 .. least(p_slots, 32) LOOP
+        recent_older := (recent_older << 4) | ((recent >> 60) & 15);
+        recent := (recent << 4) | chime.outcome_code(p_state);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.add_outcomes IS 'chime.job_state.recent and recent_older after so many slots of one outcome';
+
 -- Claims runs for named sessions. At most one run of a job in a call. Grants a row with job_id and run_id; a job whose
 -- version, activity or cursor is not the expected one is left out, and the caller looks at it again. One that is
 -- suspended is refused whatever the kind, unless somebody asked for that run in spite of it, with a row that says by
@@ -66,7 +87,8 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.claim IS 'the leader makes runs live, each for a named session; returns those that were granted';
 
--- Ends runs that the daemon watched to their end. Returns those that were this leader's. p_log: what of it goes to the
+-- Ends runs that the daemon watched to their end. Returns those that were this leader's, and as what they ended: what
+-- was committed succeeded, whatever the daemon heard. p_log: what of it goes to the
 -- history, as the option log_runs says; everything is counted. p_outcome_at: when each outcome came about for those
 -- that come after it, as the leader decided: when the run ended, unless the clock was stepped back since. Then it is
 -- later than all that was decided before.
@@ -74,7 +96,7 @@ CREATE OR REPLACE FUNCTION chime.finish(p_token uuid, p_job bigint[], p_kind chi
                              p_state chime.run_state[], p_started timestamptz[], p_finished timestamptz[],
                              p_rows bigint[], p_sqlstate text[], p_message text[], p_reason text[], p_log text[],
                              p_outcome_at timestamptz[] DEFAULT NULL)
-RETURNS TABLE (job_id bigint)
+RETURNS TABLE (job_id bigint, state chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -118,10 +140,11 @@ BEGIN
            typical_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.typical_us + (t.took - s.typical_us) / 8, t.took, s.typical_us)
                              ELSE s.typical_us END,
            spread_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.spread_us + (abs(t.took - s.typical_us) - s.spread_us) / 4, s.spread_us, 0)
-                            ELSE s.spread_us END
+                            ELSE s.spread_us END,
+           recent = (s.recent << 4) | chime.outcome_code(t.state), recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
       FROM taken t
      WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
-    RETURNING s.job_id;
+    RETURNING s.job_id, t.state;
 END $$;
 COMMENT ON ROUTINE chime.finish IS 'the leader moves runs that ended into the history, with state, rows and message';
 
@@ -148,6 +171,7 @@ BEGIN
         UPDATE chime.job_state s
            SET last_slot = j.slot, cursor_skipped = s.cursor_skipped OR j.joins, skips = s.skips + j.slots,
                skipped_in_a_row = s.skipped_in_a_row + j.slots,
+               (recent, recent_older) = (SELECT o.recent, o.recent_older FROM chime.add_outcomes(s.recent, s.recent_older, 'skipped', j.slots) AS o),
                last_outcome = CASE WHEN j.outcome_at IS NOT NULL THEN 'skipped' ELSE s.last_outcome END,
                outcome_at = coalesce(j.outcome_at, s.outcome_at), missed_after = s.missed_after AND j.outcome_at IS NULL
           FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
@@ -170,7 +194,8 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 -- was done.
 CREATE OR REPLACE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
                             p_reason text[], p_at timestamptz, p_outcome_at timestamptz[] DEFAULT NULL)
-RETURNS TABLE (run_id bigint, ended chime.run_state)
+RETURNS TABLE (run_id bigint, ended chime.run_state, kind chime.run_kind, slot timestamptz, attempt smallint, started_at timestamptz,
+               finished_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -217,10 +242,12 @@ BEGIN
                consecutive_failures = CASE WHEN e.state = 'succeeded' THEN 0 ELSE s.consecutive_failures + 1 END,
                runs = s.runs + 1,
                successes = s.successes + CASE WHEN e.state = 'succeeded' THEN 1 ELSE 0 END,
-               failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END
+               failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END,
+               recent = (s.recent << 4) | chime.outcome_code(e.state), recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
           FROM ended e WHERE s.job_id = ANY (v_jobs) AND s.job_id = e.job_id
     )
-    SELECT a.run_id, NULL::chime.run_state FROM again a UNION ALL SELECT e.run_id, e.state FROM ended e;
+    SELECT a.run_id, NULL::chime.run_state, NULL::chime.run_kind, NULL::timestamptz, NULL::smallint, NULL::timestamptz, NULL::timestamptz FROM again a
+    UNION ALL SELECT e.run_id, e.state, e.kind, e.slot, e.attempt, e.started_at, e.finished_at FROM ended e;
 END $$;
 COMMENT ON FUNCTION chime.adopt IS
     'what became of each run: its final state, NULL when it has another attempt; a run that was committed meanwhile succeeded';
@@ -357,9 +384,12 @@ BEGIN
         SELECT * FROM unnest(p_job, p_cursor, p_first, p_last, p_slots, p_reason, p_at)
                AS g (job_id, cursor, first_slot, last_slot, slots, reason, at)
     ), jump AS (
-        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot, max(g.at) AS at FROM gap g GROUP BY g.job_id
+        SELECT g.job_id, min(g.cursor) AS cursor, max(g.last_slot) AS slot, max(g.at) AS at, sum(g.slots)::bigint AS slots
+        FROM gap g GROUP BY g.job_id
     ), moved AS (
-        UPDATE chime.job_state s SET last_slot = j.slot, missed_at = j.at
+        UPDATE chime.job_state s
+           SET last_slot = j.slot, missed_at = j.at,
+               (recent, recent_older) = (SELECT o.recent, o.recent_older FROM chime.add_outcomes(s.recent, s.recent_older, 'missed', j.slots) AS o)
           FROM jump j WHERE s.job_id = ANY (p_job) AND s.job_id = j.job_id AND s.last_slot = j.cursor
         RETURNING s.job_id
     ), kept AS (

@@ -249,10 +249,15 @@ BEGIN
     FOR i IN 1 .. cardinality(p_job) LOOP
         UPDATE chime.job_state s SET last_slot = p_until[i], cursor_skipped = false
          WHERE s.job_id = p_job[i] AND s.last_slot < p_until[i];
-        UPDATE chime.job_state s SET missed_at = greatest(s.missed_at, p_at, s.outcome_at + interval '1 microsecond')
+        UPDATE chime.job_state s
+           SET missed_at = greatest(s.missed_at, p_at, s.outcome_at + interval '1 microsecond'),
+               (recent, recent_older) = (SELECT o.recent, o.recent_older FROM chime.add_outcomes(s.recent, s.recent_older, 'missed', p_slots[i]) AS o)
          WHERE s.job_id = p_job[i] AND p_slots[i] > 0;
         DELETE FROM chime.expired_schedule e WHERE e.job_id = p_job[i] AND e.version = p_version[i];
     END LOOP;
+    PERFORM chime.add_totals(p_token, ARRAY[date_trunc('minute', p_at, 'UTC')], '{schedule}', '{missed}', ARRAY[m.slots], '{0}', '{0}', '{0}', ARRAY[z.none], ARRAY[z.none])
+       FROM (SELECT sum(w.slots)::bigint AS slots FROM unnest(p_slots) AS w (slots)) m, (SELECT array_fill(0, ARRAY[12])::text AS none) z
+      WHERE m.slots > 0;
 END $$;
 COMMENT ON FUNCTION chime.end_schedules IS 'expired schedules that were looked at, with what was due by them';
 

@@ -151,7 +151,9 @@ CREATE TABLE chime.job_state (
     skipped_in_a_row     bigint NOT NULL DEFAULT 0,
     last_rows            bigint,
     typical_us           double precision,
-    spread_us            double precision
+    spread_us            double precision,
+    recent               bigint NOT NULL DEFAULT 0,
+    recent_older         bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 -- Few, and written only when a job begins or ceases to fail or to be suspended.
 CREATE INDEX job_state_failing ON chime.job_state (job_id) WHERE consecutive_failures > 0;
@@ -180,6 +182,8 @@ COMMENT ON COLUMN chime.job_state.failures IS 'of runs, those that failed, timed
 COMMENT ON COLUMN chime.job_state.skipped_in_a_row IS 'skips since a run';
 COMMENT ON COLUMN chime.job_state.last_rows IS 'of the last run that succeeded';
 COMMENT ON COLUMN chime.job_state.typical_us IS 'how long runs that succeeded take, the latest eight above all; spread_us: how far they are from that';
+COMMENT ON COLUMN chime.job_state.recent IS
+    'outcomes of the last 16 slots, four bits each, the latest lowest: 1 succeeded, 2 failed, 3 timed_out, 4 cancelled, 5 skipped, 6 missed, 7 lost, 0 none yet; recent_older: the 16 before';
 COMMENT ON COLUMN chime.job_state.skips IS 'slots and decisions that a policy skipped, whatever log_runs keeps';
 
 CREATE SEQUENCE chime.run_id CACHE 32;

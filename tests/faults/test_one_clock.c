@@ -97,7 +97,7 @@ START_TEST(a_join_waits_for_an_outcome_that_is_on_its_way_to_the_ledger)
     hold(gate, "SELECT pg_advisory_unlock(6)");
     WAIT_SQL(cluster,
              "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-             " AND query LIKE 'SELECT run_id, ended FROM chime.adopt(%'",
+             " AND query LIKE 'SELECT run_id, ended, % FROM chime.adopt(%'",
              "1", PATIENCE);
     hold(gate, "SELECT pg_advisory_unlock(7)");
     daemon_await(served, "failed: over", PATIENCE);

@@ -322,7 +322,7 @@ static void record(struct leader *leader)
                                                .rows = -1},
                                    .retry_at = INSTANT_NONE,
                                    .log_runs = LOG_RUNS_ALL};
-    ledger_finish(&leader->ledger, &finish, 1, finished, leader);
+    ledger_finish(&leader->ledger, &finish, 1, NULL, finished, leader);
     loop_run(leader->loop);
     scheduler_ended(leader->scheduler, leader->scheduled, leader->ended, USEC_PER_SEC, run_queue_now(NULL));
 }

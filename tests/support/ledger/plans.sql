@@ -74,6 +74,7 @@ CREATE PROCEDURE plans.fill(p_made integer, p_removed integer, p_runs integer) L
 BEGIN
     CALL plans.fill_jobs(p_made, p_removed);
     CALL plans.fill_rest(p_made, p_removed, p_runs);
+    UPDATE chime.totals SET next_day = current_date - 3;
     PERFORM setval('chime.job_job_id_seq', 5000000);
 END $$;
 
@@ -164,6 +165,11 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('forget rows', 'SELECT chime.forget_rows(plans.token(), 50, ''attempt'', ''finished_at'', interval ''1 day''),'
                 ' chime.forget_rows(plans.token(), 50, ''missed'', ''recorded_at'', interval ''1 day''),'
                 ' chime.forget_rows(plans.token(), 50, ''job_past'', ''until'', interval ''1 day'')'),
+('add totals', 'SELECT chime.add_totals(plans.token(), plans.each($1, plans.at(1)), plans.each($1, ''schedule''::chime.run_kind),'
+               ' plans.each($1, ''failed''::chime.run_state), plans.each($1, 1::bigint), plans.each($1, 1::bigint), plans.each($1, 1::bigint),'
+               ' plans.each($1, 1::bigint), plans.each($1, array_fill(1, ARRAY[12])::text), plans.each($1, array_fill(1, ARRAY[12])::text))'),
+('sum days', 'SELECT chime.sum_days(plans.token(), 10, 1000)'),
+('pulse', 'SELECT chime.is_watched(), chime.note_pulse(plans.token(), ''{"jobs": 3, "waits": []}'')'),
 -- what people and programs call
 ('cancel', 'SELECT chime.cancel(1001)'),
 ('nobody led', 'SELECT chime.unled_words(plans.at(1)), chime.unled_words(now())'),
@@ -207,6 +213,7 @@ UPDATE plans.statement SET base = b.base
                ('import', 2000),
                ('begin anew', 8000),        -- what waits to be done
                ('expired schedules', 15000), -- a page of a thousand
+               ('sum days', 4000),          -- two days of ten jobs
                ('forget runs', 15000),      -- looks into each partition, by one index or another
                ('requests', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them

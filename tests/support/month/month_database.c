@@ -263,7 +263,7 @@ static void finish_run(void *data, struct month *month, const struct ledger_fini
     struct month_database *database = data;
     (void)month;
     begin(database, finish, 1);
-    ledger_finish(&database->ledger, finish, 1, finished, database);
+    ledger_finish(&database->ledger, finish, 1, NULL, finished, database);
     await(database);
 }
 

@@ -39,7 +39,8 @@ START_TEST(a_look_tells_who_sits_and_the_time)
     expect_sent(server, "PREPARE chime_change_check: SELECT l.token, l.instance, ...", "EXECUTE chime_change_check()",
                 "SYNC");
     answer_row(server, TOKEN, "db1:4711", "cafe", "t", "2026-03-27 01:29:59+00", "2026-03-27 01:30:00.25+00",
-               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28", "0.1.0");
+               "2026-03-26 00:00:00+00", "7312", "3", "commits wait", "this is a copy of database app", "28", "0.1.0",
+               "t");
     read_with(a_held_leader_lock);
 }
 END_TEST
@@ -205,11 +206,11 @@ START_TEST(a_heartbeat_tells_the_time_whether_the_token_leads_and_what_is_asked_
         server,
         "PREPARE chime_heartbeat: SELECT pg_catalog.clock_timestamp(), EXISTS (SELECT FROM chime.leader l WHERE "
         "l.token = $1), (SELECT coalesce(pg_catalog.max(m.number), 0) FROM chime.migration m), (SELECT f.version FROM "
-        "chime.function_set f)",
+        "chime.function_set f), chime.is_watched()",
         "EXECUTE chime_heartbeat(" TOKEN ")",
         "PREPARE chime_open_requests: SELECT request_id, verb, job_id, kind, slot, reason FROM chime.open_requests()",
         "EXECUTE chime_open_requests()", "SYNC");
-    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0");
+    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0", "t");
     answer_rows(server, 6, "7", "run", "42", "manual", "2026-03-27 01:30:00+00", NULL, "8", "suspend", "43", NULL, NULL,
                 "suspended by ann");
     read_with(a_heartbeat_with_requests);
@@ -242,7 +243,7 @@ static void a_heartbeat_with_unknown_words(const struct pg_reply *reply)
 START_TEST(a_request_that_the_program_does_not_know_is_an_error)
 {
     ledger_heartbeat(&ledger, on_reply, &calls);
-    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0");
+    answer_row(server, "2026-03-27 01:30:00+00", "t", "28", "0.1.0", "t");
     answer_rows(server, 6, "7", "suspend", "43", NULL, NULL, "a reason", "8", _i == 0 ? "future" : "run", "42",
                 _i == 0 ? "manual" : "future", "2026-03-27 01:30:00+00", "another");
     read_with(a_heartbeat_with_unknown_words);
@@ -252,7 +253,7 @@ END_TEST
 START_TEST(a_heartbeat_tells_when_another_leads)
 {
     ledger_heartbeat(&ledger, on_reply, &calls);
-    answer_row(server, "2026-03-27 01:30:00+00", "f", "28", "0.1.0");
+    answer_row(server, "2026-03-27 01:30:00+00", "f", "28", "0.1.0", "t");
     answer_no_rows(server);
     read_with(a_heartbeat_of_another);
 }
@@ -354,8 +355,9 @@ START_TEST(verdicts_say_which_runs_go_on_and_when_and_the_answer_what_became_of_
         {.run_id = 901, .again = false, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = NULL}};
     ledger_adopt(&ledger, verdicts, 2, at(SLOT), on_reply, &calls);
     expect_sent(server,
-                "QUERY SELECT run_id, ended FROM chime.adopt($1, $2, $3, $4, $5, $6, $7)(" TOKEN
-                ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT ", {" SLOT "," SLOT "})",
+                "QUERY SELECT run_id, ended, kind, slot, attempt, started_at, finished_at FROM chime.adopt($1, $2, $3, "
+                "$4, $5, $6, $7)(" TOKEN ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT
+                ", {" SLOT "," SLOT "})",
                 "SYNC");
     answer_rows(server, 2, "900", NULL, "901", "lost", "902", "asleep");
     read_with(adopted);

@@ -113,17 +113,18 @@ START_TEST(ends_and_attempts_to_come_go_to_functions_of_their_own)
          .outcome = {.state = RUN_FAILED, .started = at(SLOT), .finished = at(SLOT), .rows = -1, .sqlstate = "40001"},
          .retry_at = at("2026-03-27T01:31:00Z"),
          .log_runs = LOG_RUNS_OFF}};
-    ledger_finish(&ledger, finishes, 3, on_reply, &calls);
-    expect_sent(server,
-                "PREPARE chime_finish: SELECT job_id FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
-                "$12, $13)",
-                "EXECUTE chime_finish(" TOKEN ", {1,2}, {\"schedule\",\"manual\"}, {" SLOT "," SLOT "}, "
-                "{\"succeeded\",\"failed\"}, {" SLOT ",NULL}, {" SLOT "," SLOT "}, {5,NULL}, {NULL,\"22012\"}, "
-                "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"}, {" SLOT "," SLOT "})",
-                "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-                "EXECUTE chime_retry(" TOKEN ", {3}, {\"schedule\"}, {" SLOT "}, {\"failed\"}, {" SLOT "}, {" SLOT "}, "
-                "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z}, {\"off\"})",
-                "SYNC");
+    ledger_finish(&ledger, finishes, 3, NULL, on_reply, &calls);
+    expect_sent(
+        server,
+        "PREPARE chime_finish: SELECT job_id, state FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+        "$12, $13)",
+        "EXECUTE chime_finish(" TOKEN ", {1,2}, {\"schedule\",\"manual\"}, {" SLOT "," SLOT "}, "
+        "{\"succeeded\",\"failed\"}, {" SLOT ",NULL}, {" SLOT "," SLOT "}, {5,NULL}, {NULL,\"22012\"}, "
+        "{\"UPDATE 5\",\"say \\\"no\\\"\"}, {NULL,\"because\"}, {\"all\",\"errors\"}, {" SLOT "," SLOT "})",
+        "PREPARE chime_retry: SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        "EXECUTE chime_retry(" TOKEN ", {3}, {\"schedule\"}, {" SLOT "}, {\"failed\"}, {" SLOT "}, {" SLOT "}, "
+        "{\"40001\"}, {NULL}, {2026-03-27T01:31:00Z}, {\"off\"})",
+        "SYNC");
 }
 END_TEST
 
