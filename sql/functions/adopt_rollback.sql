@@ -27,6 +27,8 @@ BEGIN ATOMIC
                 UNION ALL
                 SELECT chime.own_relation(v.view_schema, v.relation || '__live', 'live')::oid FROM adopted v
                 UNION ALL
+                SELECT chime.own_relation(v.view_schema, v.relation || '__now', 'now')::oid FROM adopted v
+                UNION ALL
                 SELECT chime.replaced_of(r)::oid FROM adopted v JOIN chime.replaced r USING (view_schema, relation)
                 UNION ALL
                 SELECT chime.plain_of(p)::oid FROM chime.plain_view p WHERE p.plugin = p_plugin) AS n (oid)
@@ -125,7 +127,7 @@ BEGIN
                   WHERE v.plugin = p_plugin AND a.plugin = p_plugin AND a.view_schema = v.view_schema
                     AND a.relation IN (v.relation, v.relation || '__live') RETURNING v.view_id LOOP
         EXECUTE format('DROP FUNCTION IF EXISTS chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view);
-        EXECUTE format('DROP FUNCTION IF EXISTS chime.watched_%s()', v_view);
+        EXECUTE format('DROP FUNCTION IF EXISTS chime.watched_%1$s(), chime.now_%1$s(), chime.kept_%1$s()', v_view);
     END LOOP;
 END $$;
 COMMENT ON ROUTINE chime.drop_adopted IS 'drops what a plugin put in the place of adopted relations, and what is noted about it';

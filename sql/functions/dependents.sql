@@ -74,7 +74,7 @@ RETURN (
     FROM (SELECT i.type || ' ' || i.identity AS words
           FROM chime.dependents(p_relation) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
           WHERE NOT EXISTS (SELECT FROM chime.plugin_function f WHERE d.class = 'pg_proc'::regclass AND chime.routine(f.signature) = d.object)
-            AND NOT EXISTS (SELECT FROM chime.view v WHERE d.class = 'pg_class'::regclass AND d.object IN (chime.live_of(v), chime.kept_of(v)))
+            AND NOT EXISTS (SELECT FROM chime.view v WHERE d.class = 'pg_class'::regclass AND d.object IN (chime.live_of(v), chime.kept_of(v), chime.now_of(v)))
             AND NOT EXISTS (SELECT FROM chime.plain_view p WHERE d.class = 'pg_class'::regclass AND d.object = chime.plain_of(p))
             AND NOT EXISTS (SELECT FROM chime.plugin_channel n, chime.channel_triggers(n) AS c JOIN pg_trigger t
                                                  ON t.tgrelid = c.relation AND t.tgname = c.trigger

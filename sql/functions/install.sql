@@ -258,6 +258,8 @@ BEGIN
             EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));
         END IF;
         PERFORM chime.write_keyed(p_schema, p_relation);
+    ELSE
+        PERFORM chime.drop_stale_now(v_view);
     END IF;
     UPDATE chime.view v SET full_reason = v_reason, sources = p_sources, asked = chime.outlook(v_view), vetted = NULL
      WHERE v.view_schema = p_schema AND v.relation = p_relation;

@@ -157,6 +157,7 @@ DECLARE
     v_keys text := ''; v_slices text; v_collated text; v_nothing text := '';
     v_source record;
     v_marks text;
+    v_parts jsonb;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation;
     SELECT string_agg(quote_ident(g), ', ' ORDER BY n), string_agg(format('array_agg(k.%I)', g), ', ' ORDER BY n),
@@ -214,6 +215,26 @@ BEGIN
                                      WHERE s.view_schema = p_schema AND s.relation = p_relation));
         v_using := v_using || ', p_revisit';
     END IF;
+    v_parts := jsonb_build_object(
+        'view', v_view.view_id,
+        'declared', v_declared,
+        'schema', quote_literal(p_schema),
+        'relation', quote_literal(p_relation),
+        'take_marks', v_taken,
+        'into_marks', v_into,
+        'reasons_of_marks', v_checks,
+        'list_groups', quote_literal(format('SELECT %s FROM (%s) AS k', v_arrays, v_keys)),
+        'into_groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
+        'marks', v_using,
+        'keys_limit', chime.keys_limit(),
+        'recompute', chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
+        'nothing_marked', v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END,
+        'groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
+        'grain', v_grain,
+        'sources', (SELECT string_agg(chime.source_oid(s.source_id)::text, ', ' ORDER BY s.source_id) FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation),
+        'kept', format('%I.%I', p_schema, p_relation),
+        'same_group', (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m),
+        'revisited', (SELECT format(' UNION ALL SELECT * FROM (%s) AS r', v_view.revisit_query) WHERE v_view.revisit_query IS NOT NULL));
     -- enable_seqscan: the planner guesses wildly at the marks, and compiled for a look that takes microseconds.
     -- Workers would take longer to start than the look. Each arm of the look is one range of the index (xip is below
     -- xmax). The statement that recomputes keeps its plan: to plan it takes as long as some hundred rows. A plan of its
@@ -291,26 +312,9 @@ BEGIN
                 reason := 'recomputed group by group it fails: ' || SQLERRM;
                 keys := 0; rows := 0; inserted := 0; updated := 0; deleted := 0;
             END;
-        END $body$, jsonb_build_object(
-        'view', v_view.view_id,
-        'declared', v_declared,
-        'schema', quote_literal(p_schema),
-        'relation', quote_literal(p_relation),
-        'take_marks', v_taken,
-        'into_marks', v_into,
-        'reasons_of_marks', v_checks,
-        'list_groups', quote_literal(format('SELECT %s FROM (%s) AS k', v_arrays, v_keys)),
-        'into_groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
-        'marks', v_using,
-        'keys_limit', chime.keys_limit(),
-        'recompute', chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
-        'nothing_marked', v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END,
-        'groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
-        'grain', v_grain,
-        'sources', (SELECT string_agg(chime.source_oid(s.source_id)::text, ', ' ORDER BY s.source_id) FROM chime.view_source s WHERE s.view_schema = p_schema AND s.relation = p_relation),
-        'kept', format('%I.%I', p_schema, p_relation),
-        'same_group', (SELECT string_agg(m, ' OR ') FROM chime.grain_matches(chime.kept_of(v_view), v_view.grain, 'k', 'v') AS m),
-        'revisited', (SELECT format(' UNION ALL SELECT * FROM (%s) AS r', v_view.revisit_query) WHERE v_view.revisit_query IS NOT NULL))));
+        END $body$, v_parts));
     PERFORM chime.keep_routine_private(format('chime.keyed_%s(pg_snapshot, text, boolean, bigint, double precision, double precision, boolean)', v_view.view_id)::regprocedure);
+    PERFORM chime.write_now(v_view, v_parts);
 END $$;
-COMMENT ON ROUTINE chime.write_keyed IS 'writes the function that takes the marks of one view and recomputes their groups';
+COMMENT ON ROUTINE chime.write_keyed IS
+    'writes the function that takes the marks of one view and recomputes their groups, and with the same parts RELATION__now';

@@ -81,7 +81,8 @@ BEGIN
     IF v_written IS NOT NULL THEN
         RAISE EXCEPTION 'this transaction wrote to %, which no refresh can see before it commits', v_written
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'commit, then wait';
+                  HINT = 'commit, then wait'
+                         || coalesce(format('; or read %s, which shows it', chime.now_of(p_view)), '');
     END IF;
 END $$;
 COMMENT ON FUNCTION chime.refuse_to_wait IS 'raises where waiting for a view would be in vain';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Nothing is lost: eight writers do what they can think of, a refresher refreshes three views, and at a hundred moments
  * a judge (support/keyed/keyed_property.sql) compares, in one snapshot, every key without a pending mark with its
- * definition.
+ * definition, and all of RELATION__now; writers do the latter, too, amid their transactions.
  *
  * Once; 200 times under PGCHIME_TEST_SOAK. PGCHIME_TEST_SEED repeats what the writers do, if not when. */
 #define _GNU_SOURCE
@@ -228,6 +228,10 @@ static void write_once(struct child *child)
     char *changes = changes_of(child);
     char *more = changes_of(child);
     char *sql = files_path(how < 400   ? "BEGIN; %s SELECT * FROM chime.refresh('kind_total'); %s COMMIT"
+                           : how < 450 ? "SET lock_timeout = '100ms'; BEGIN; %s SELECT app.check_now(); %s COMMIT"
+                           : how < 500
+                               ? "SET lock_timeout = '100ms'; BEGIN; %s SELECT * FROM chime.refresh('shop_sum'); %s"
+                                 " SELECT app.check_now(); COMMIT"
                            : how < 700 ? "BEGIN ISOLATION LEVEL REPEATABLE READ; %s %s COMMIT"
                                        : "BEGIN; %s COMMIT",
                            changes, more);
@@ -267,6 +271,7 @@ static void tend_on(struct child *child)
 {
     while (!*stopped) {
         try_it(child, "CALL chime.tend_capture()");
+        try_it(child, "SELECT app.vet()");
         poll(NULL, 0, 30);
     }
 }
@@ -303,6 +308,7 @@ struct verdict {
     int mixed; /* had keys with a mark and keys without in one view */
     int everything;
     long wrong;
+    int now_mixed; /* RELATION__now had rows that are not the kept ones, and such that are */
 };
 
 /* Locks first: TRUNCATE, ATTACH and a dropped part would show through any snapshot. */
@@ -311,6 +317,17 @@ static const char look[] =
     "LOCK TABLE app.orders, app.items, app.events, kept.event_total IN SHARE UPDATE EXCLUSIVE MODE;"
     "LOCK TABLE chime.change_1, chime.change_2, chime.change_3, chime.change_4 IN ACCESS SHARE MODE;"
     "SELECT * FROM app.judge()";
+
+/* In the transaction that looked. */
+static void judge_now(PGconn *judge, struct verdict *verdict)
+{
+    PGresult *result = PQexec(judge, "SELECT * FROM app.judge_now()");
+
+    ck_assert_msg(PQresultStatus(result) == PGRES_TUPLES_OK, "%s", PQerrorMessage(judge));
+    ck_assert_msg(PQgetvalue(result, 0, 0)[0] == '\0', "not true now: %s", PQgetvalue(result, 0, 0));
+    verdict->now_mixed += atoi(PQgetvalue(result, 0, 1)) > 0;
+    PQclear(result);
+}
 
 static void judge_moment(PGconn *judge, struct verdict *verdict, bool tell)
 {
@@ -323,6 +340,8 @@ static void judge_moment(PGconn *judge, struct verdict *verdict, bool tell)
         verdict->everything += atoi(PQgetvalue(result, 0, 2)) > 0;
         if (tell && !PQgetisnull(result, 0, 3))
             printf("wrong without a mark: %s\n", PQgetvalue(result, 0, 3));
+        if (tell)
+            judge_now(judge, verdict);
     } else {
         const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         ck_assert_msg(state != NULL && is_expected(state), "%s", PQerrorMessage(judge));
@@ -396,16 +415,19 @@ START_TEST(keys_without_a_mark_are_right_at_every_moment)
         char *told = cluster_rows(cluster,
                                   "SELECT count(*), relation, coalesce(reason, 'keyed'), round(avg(duration_us)) AS us"
                                   " FROM app.told GROUP BY 2, 3 ORDER BY 2, 1 DESC");
-        printf("seed %llu: %d moments, %d mixed, %d with everything pending, %ld keys wrong\n%s",
-               (unsigned long long)seed, verdict.moments, verdict.mixed, verdict.everything, verdict.wrong, told);
+        printf("seed %llu: %d moments, %d mixed, %d with everything pending, %d now, %ld keys wrong\n%s",
+               (unsigned long long)seed, verdict.moments, verdict.mixed, verdict.everything, verdict.now_mixed,
+               verdict.wrong, told);
         fflush(stdout);
         free(told);
         refresh_each_once();
         ck_assert_int_eq(verdict.wrong, 0);
         ck_assert_int_ge(verdict.mixed, MIXED_WANTED);
+        ck_assert_int_ge(verdict.now_mixed, MIXED_WANTED / 2);
         EXPECT_SQL(cluster, "SELECT app.differences()", "0");
         EXPECT_SQL(cluster, "SELECT string_agg(relation || ': ' || found_wrong, ', ') FROM chime.view", NULL);
         EXPECT_SQL(cluster, "SELECT sum(calls) > 10 FROM pg_stat_user_functions WHERE funcname ~ '^watched_'", "t");
+        EXPECT_SQL(cluster, "SELECT sum(calls) > 5 FROM pg_stat_user_functions WHERE funcname = 'check_now'", "t");
     }
 }
 END_TEST
@@ -418,6 +440,7 @@ START_TEST(marks_taken_after_the_recompute_are_caught)
     cluster_execute(cluster, "SELECT app.watch(0)");
     refresh_each_once();
     cluster_execute(cluster, "SELECT app.take_last('kind_total')");
+    cluster_execute(cluster, "CREATE OR REPLACE FUNCTION app.check_now() RETURNS void LANGUAGE sql AS ''");
     for (int run = 0; run < (getenv("PGCHIME_TEST_SOAK") != NULL ? 50 : 3); run++, seed++) {
         struct verdict verdict = judge_run(seed, true);
         ck_assert_msg(verdict.wrong > 0, "seed %llu: not caught in %d moments", (unsigned long long)seed,

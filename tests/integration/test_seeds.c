@@ -242,6 +242,7 @@ END_TEST
 /* --- analytics_reader --------------------------------------------------------------------------------------------- */
 
 #define KEPT "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.view"
+#define NOW "SELECT to_regclass(format('%I.%I', view_schema, relation || '__now')) FROM chime.view"
 #define PLAIN "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.plain_view"
 
 /* Not for readers but for the operator: they look at the event tables and at chime's settings with the caller's rights,
@@ -300,6 +301,8 @@ START_TEST(readers_read_every_relation_and_every_function)
     ck_assert_int_eq(
         expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
         32);
+    ck_assert_int_eq(
+        expect_as_reader("SELECT format('SELECT * FROM %s', n) FROM (" NOW ") AS t (n) WHERE n IS NOT NULL", ""), 21);
     ck_assert_int_eq(expect_as_reader(functions, ""), 26);
     ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 7);
     free(functions);
@@ -348,9 +351,10 @@ START_TEST(each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it
 }
 END_TEST
 
-#define OTHERS                                                                                                         \
-    "FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND c.oid NOT IN (" KEPT \
-    " UNION " PLAIN ") AND c.oid <> 'analytics.retention_log'::regclass"
+#define OTHERS                                                                                                \
+    "FROM pg_class c WHERE c.relnamespace::regnamespace::text !~ '^(pg_|information_schema$)' AND c.oid NOT " \
+    "IN (" KEPT " UNION " PLAIN ") AND c.oid NOT IN (SELECT n FROM (" NOW ") AS t (n) WHERE n IS NOT NULL)"   \
+    " AND c.oid <> 'analytics.retention_log'::regclass"
 
 START_TEST(readers_read_no_source_and_no_table_of_chime)
 {
@@ -390,14 +394,14 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
         " WHERE p.pronamespace::regnamespace::text !~ '^(pg_|information_schema$)'"
         " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE') AND p.oid NOT IN (SELECT "
         "chime.routine(signature)"
-        " FROM chime.plugin_function)",
+        " FROM chime.plugin_function) AND p.proname !~ '^(now|kept)_[0-9]+$'", /* what RELATION__now calls */
         "add_action_partitions(timestamp with time zone,integer,integer) chime.as_of() chime.one_of(text,text,text[])"
-        " analytics.view_freshness()");
+        " analytics.view_freshness() chime.wait_fresh(text,interval)");
     /* With more than their own rights: each says in its .sql what it gives out. */
     EXPECT_SQL(cluster,
                "SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p WHERE p.prosecdef"
-               " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE')",
-               "get_analytics_refresh_status telemetry_trend view_freshness");
+               " AND has_function_privilege('analytics_reader', p.oid, 'EXECUTE') AND p.proname !~ '^now_[0-9]+$'",
+               "get_analytics_refresh_status telemetry_trend view_freshness wait_fresh");
 }
 END_TEST
 
@@ -406,15 +410,17 @@ END_TEST
  *   perform                      runs an owner's text, which sees its role's search_path
  *   tend_capture, verify_views   commit, which a procedure with SET may not
  *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined
- *                                there */
+ *                                there
+ *   kept_N                       inlined where RELATION__now is read, so that conditions find rows by an index */
 START_TEST(every_routine_has_a_path_of_its_own)
 {
     char *found = cluster_rows(
-        cluster, "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-                 " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
-                 " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
-                 " AND p.proname !~ "
-                 "'^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_[0-9a-f]{32})$'");
+        cluster,
+        "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+        " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+        " AND p.proname !~ "
+        "'^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_[0-9a-f]{32}|kept_[0-9]+)$'");
 
     ck_assert_str_eq(found, "");
     ck_assert_int_gt(cluster_integer(cluster,

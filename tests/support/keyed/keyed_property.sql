@@ -110,6 +110,43 @@ BEGIN
     END LOOP;
 END $$;
 
+-- RELATION__now against the same definitions, in one snapshot for each view: "" or which differ. kept_too: those in
+-- which some rows are the kept ones and some are not.
+CREATE FUNCTION app.judge_now(OUT wrong text, OUT kept_too bigint) LANGUAGE plpgsql AS $$
+DECLARE
+    v app.judged;
+    r record;
+BEGIN
+    wrong := ''; kept_too := 0;
+    LOCK TABLE app.orders, app.items, app.events, kept.event_total IN SHARE UPDATE EXCLUSIVE MODE;
+    FOR v IN SELECT * FROM app.judged LOOP
+        EXECUTE format($f$
+            WITH live AS MATERIALIZED (%s), now AS MATERIALIZED (%s), kept AS MATERIALIZED (%s)
+            SELECT (SELECT string_agg(concat_ws(' ', key, 'is', coalesce(n.value, 'absent'), 'not', coalesce(l.value, 'absent')), '; ')
+                    FROM live l FULL JOIN now n USING (key) WHERE n.value IS DISTINCT FROM l.value) AS wrong,
+                   EXISTS (SELECT FROM now n LEFT JOIN kept k USING (key) WHERE k.value IS DISTINCT FROM n.value)
+                   AND EXISTS (SELECT FROM now n JOIN kept k USING (key) WHERE k.value = n.value) AS mixed$f$,
+            v.live, regexp_replace(v.kept, 'FROM kept\.(\w+)', 'FROM kept.\1__now'), v.kept) INTO r;
+        wrong := wrong || coalesce(v.relation || ': ' || left(r.wrong, 200) || E'\n', '');
+        kept_too := kept_too + r.mixed::integer;
+    END LOOP;
+END $$;
+
+-- For a writer, amid its own transaction.
+CREATE FUNCTION app.check_now() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v_wrong text := (SELECT wrong FROM app.judge_now());
+BEGIN
+    IF v_wrong <> '' THEN
+        RAISE 'in a transaction that wrote %', v_wrong USING ERRCODE = 'CH999';
+    END IF;
+END $$;
+
+-- As upkeep does: that a source was altered is no reason to compute everything any more.
+CREATE FUNCTION app.vet() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM chime.note_vetted(view_schema, relation) FROM chime.view;
+END $$;
+
 -- How many rows of all views are not as they should be, now.
 CREATE FUNCTION app.differences() RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
