@@ -117,9 +117,7 @@ static void choose(struct builder *builder, struct choice *choice)
 static bool was_refused(const struct builder *builder, const char *name)
 {
     for (size_t i = 0; i < builder->report->count; i++) {
-        const char *file = builder->report->findings[i].file;
-        const char *base = file == NULL ? NULL : strrchr(file, '/');
-        if (base != NULL && strncmp(base + 1, name, strlen(name)) == 0 && strcmp(base + 1 + strlen(name), ".so") == 0) {
+        if (finding_is_of_plugin(&builder->report->findings[i], name)) {
             return true;
         }
     }
@@ -155,8 +153,8 @@ static void refuse_unknown_plugin(struct builder *builder, const struct config_p
     }
     const char *hint = nearest != NULL
                            ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
-                           : arena_printf(builder->arena, "put %s.so into plugin_dir, or write enabled = false",
-                                          entry->name);
+                           : arena_printf(builder->arena, "put %s.so or %s.sql into plugin_dir, or write enabled = false",
+                                          entry->name, entry->name);
     report_add(builder->report, entry->file, entry->line, hint, "there is no plugin \"%s\"", entry->name);
 }
 

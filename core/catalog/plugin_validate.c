@@ -85,7 +85,8 @@ static const char *view_mode(struct builder *builder, const struct choice *choic
     if (given == NULL) {
         return view->mode;
     }
-    if (strcmp(given->value, "keyed") == 0 && view->grain.count == 0) {
+    if ((strcmp(given->value, "keyed") == 0 || strcmp(given->value, "strict") == 0) && view->grain.count == 0 &&
+        !choice->declaration->derives) {
         report_add(builder->report, choice->entry->file, given->line, "use \"full\" or \"matview\"",
                    "view \"%s\" of plugin \"%s\" cannot be keyed: the plugin declares no grain for it", view->relation,
                    choice->declaration->name);

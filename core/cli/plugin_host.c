@@ -9,7 +9,7 @@ static int plugin_host_run(const struct invocation *invocation)
     int64_t descriptor;
     struct error err;
     if (invocation->argument_count != 2 || !parse_int64(invocation->arguments[0], 0, 1023, &descriptor)) {
-        error_set(&err, ERROR_USAGE, "usage: pgchime " PLUGIN_HOST_COMMAND " DESCRIPTOR NAME, for pgchime's own use");
+        error_set(&err, ERROR_USAGE, "usage: pgchime " PLUGIN_HOST_COMMAND " DESCRIPTOR FILE, for pgchime's own use");
         return fail(&err);
     }
     return plugin_host_main((int)descriptor, PLUGIN_HOST_OUT, invocation->arguments[1]);
@@ -17,7 +17,7 @@ static int plugin_host_run(const struct invocation *invocation)
 
 const struct command command_plugin_host = {
     .name = PLUGIN_HOST_COMMAND,
-    .arguments = "DESCRIPTOR NAME",
+    .arguments = "DESCRIPTOR FILE",
     .least = 2,
     .most = 2,
     .summary = "internal: describes one plugin, then ends",

@@ -102,7 +102,7 @@ static const char *read_mode(struct reader *reader, const config_setting_t *sett
             return view_modes[i];
         }
     }
-    reader_report(reader, setting, "known modes: auto, keyed, full, matview",
+    reader_report(reader, setting, "known modes: auto, keyed, strict, full, matview",
                   "mode of view \"%s\": unknown mode \"%s\"", view, reader_shown(reader, given));
     return NULL;
 }
@@ -129,13 +129,13 @@ static const char *read_name(struct reader *reader, const config_setting_t *grou
 {
     const config_setting_t *setting = config_setting_get_member(group, "name");
     if (setting == NULL) {
-        reader_report(reader, group, "write name = \"lane_distribution\"; the plugin's file name without \".so\"",
+        reader_report(reader, group, "write name = \"lane_distribution\"; the plugin's file name without its suffix",
                       OWNER " has no \"name\"");
         return NULL;
     }
     const char *name = setting_string(reader, group, "name", OWNER);
     if (name != NULL && !name_valid(name)) {
-        reader_report(reader, setting, "it is the plugin's file name without \".so\"", "\"%s\" cannot name a plugin",
+        reader_report(reader, setting, "it is the plugin's file name without its suffix", "\"%s\" cannot name a plugin",
                       reader_shown(reader, name));
         return NULL;
     }

@@ -120,8 +120,23 @@ static void sources_known(void *data, const struct pg_reply *reply)
     stepped(data, reply);
 }
 
+/* What a view as SQL reads is known of its definition alone. */
+static void send_missing(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    const char *parameters[] = {plugin->view_schema, plugin->source_schema, plugin->declaration->views[0].definition};
+    send(install,
+         "SELECT m FROM chime.missing_of(pg_catalog.format('%I, %I, pg_temp', $1::text, $2::text), $3) m"
+         " WHERE m IS NOT NULL",
+         3, parameters, sources_known);
+}
+
 static void send_sources(struct install *install)
 {
+    if (current(install)->declaration->derives) {
+        send_missing(install);
+        return;
+    }
     char *sources = declaration_json_sources(current(install)->declaration, NULL);
     const char *parameters[] = {current(install)->view_schema, current(install)->source_schema, sources,
                                 current(install)->declaration->name};
@@ -151,14 +166,28 @@ static void tried(void *data, const struct pg_reply *reply)
     stepped(install, reply);
 }
 
+/* A strict view is keyed, or its plugin failed. The item has been counted. */
+static void keyed(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    const char *reason = pg_reply_ok(reply) ? pg_reply_value(reply, 0, 0, 0) : NULL;
+    if (reason != NULL && strcmp(current(install)->modes[install->item - 1], "strict") == 0) {
+        const char *relation = current(install)->declaration->views[install->item - 1].relation;
+        char *words = xasprintf("view %s is strict, and %s", relation, reason);
+        fail(install, "failed", words);
+        free(words);
+    }
+    tried(data, reply);
+}
+
 /* Views are made keyed once they all are there, since one may read another. */
 static void send_keys(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     const char *relation = plugin->declaration->views[install->item].relation;
-    char *sources = declaration_json_sources(plugin->declaration, relation);
+    char *sources = plugin->declaration->derives ? NULL : declaration_json_sources(plugin->declaration, relation);
     const char *parameters[] = {plugin->view_schema, plugin->source_schema, relation, sources};
-    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, tried);
+    send(install, "SELECT chime.install_keys($1, $2, $3, $4)", 4, parameters, keyed);
     free(sources);
 }
 
@@ -166,8 +195,9 @@ static void send_view(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     const struct declared_view *view = &plugin->declaration->views[install->item];
-    char *key = declaration_json_names(&view->key);
-    char *grain = declaration_json_names(&view->grain);
+    bool derives = plugin->declaration->derives;
+    char *key = derives && view->key.count == 0 ? NULL : declaration_json_names(&view->key);
+    char *grain = derives && view->grain.count == 0 ? NULL : declaration_json_names(&view->grain);
     char *stamps = declaration_json_names(&view->stamps);
     char *indexes = declaration_json_indexes(view);
     const char *parameters[] = {plugin->declaration->name,

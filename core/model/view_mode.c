@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "model/view_mode.h"
 
-const char *const view_modes[] = {"auto", "keyed", "full", "matview", NULL};
+const char *const view_modes[] = {"auto", "keyed", "strict", "full", "matview", NULL};

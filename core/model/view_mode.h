@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* "auto" is keyed where that is possible, else full; "matview" is a materialized view. Ended by NULL. */
+/* "auto" and "keyed" are keyed where that is possible, else full; "strict" is keyed or fails; "matview" is a materialized view. Ended by NULL. */
 extern const char *const view_modes[];
-#define VIEW_MODE_COUNT ((size_t)4)
+#define VIEW_MODE_COUNT ((size_t)5)
 
 #endif

@@ -35,12 +35,12 @@ static bool check_mode(struct check *check, const char *place, struct declared_v
     if (!check_word(check, place, "mode", &view->mode, "auto", view_modes, VIEW_MODE_COUNT)) {
         return false;
     }
-    if (view->grain.count > 0) {
+    if (view->grain.count > 0 || check->declaration->derives) {
         return true;
     }
-    if (strcmp(view->mode, "keyed") == 0) {
+    if (strcmp(view->mode, "keyed") == 0 || strcmp(view->mode, "strict") == 0) {
         return check_fail(check, "declare the columns by which it can be recomputed in parts, or use mode \"full\"",
-                          "%s: mode \"keyed\" needs grain", place);
+                          "%s: mode \"%s\" needs grain", place, view->mode);
     }
     return view->revisit == NULL ||
            check_fail(check, "declare the grain, or leave revisit out: without a grain every refresh is whole",
@@ -90,7 +90,8 @@ static bool check_view(struct check *check, size_t index, const struct chime_vie
                                  .comment = from->comment,
                                  .timezone = from->timezone};
     if (!check_name(check, place, "relation", from->relation, &rule_relation) ||
-        !check_given(check, place, "definition", from->definition) || !check_given(check, place, "key", from->key) ||
+        !check_given(check, place, "definition", from->definition) ||
+        !(check->declaration->derives || check_given(check, place, "key", from->key)) ||
         !check_columns(check, place, from, to) || !check_mode(check, place, to)) {
         return false;
     }

@@ -8,6 +8,7 @@
 #include "plugin/declaration_check.h"
 #include "plugin/plugins.h"
 #include "plugin/shape.h"
+#include "plugin/vet.h"
 
 /* From bytes to the structures of the ABI, in the declaration's arena; what they say is checked afterwards. The bytes
  * come from a process that ran foreign code: length, depth and number of values are bounded before jansson sees them,
@@ -159,6 +160,14 @@ static struct declaration *declaration_create(const char *file)
     return declaration;
 }
 
+struct declaration *declaration_of_view(struct arena *arena, const struct chime_plugin *plugin, const char *file,
+                                        struct error *err)
+{
+    struct declaration *declaration = arena_alloc(arena, sizeof(*declaration));
+    *declaration = (struct declaration){.arena = arena, .file = arena_strdup(arena, file), .derives = true};
+    return declaration_check(declaration, plugin, err) ? declaration : NULL;
+}
+
 struct declaration *declaration_decode(const char *bytes, size_t length, const char *file, struct error *err)
 {
     json_t *root = parse(bytes, length, err);
@@ -170,6 +179,7 @@ struct declaration *declaration_decode(const char *bytes, size_t length, const c
     struct chime_plugin plugin = {.magic = 0};
     bool decoded = decode_structure(&decoder, &shape_plugin, root, (char *)&plugin, "");
     json_decref(root);
+    declaration->derives = strcmp(file + vet_name_length(file), PLUGIN_SQL_SUFFIX) == 0;
     if (!decoded || !declaration_check(declaration, &plugin, err)) {
         declaration_destroy(declaration);
         return NULL;

@@ -38,10 +38,10 @@ struct declared_index {
 struct declared_view {
     const char *relation;
     const char *definition;
-    struct names key;
+    struct names key; /* may be none where the declaration derives */
     const char *key_index; /* never NULL: RELATION_pk by default */
     struct names grain;
-    const char *mode; /* "auto", "keyed", "full", "matview" */
+    const char *mode; /* one of view_modes */
     struct names stamps;
     const char *revisit;  /* NULL */
     const char *rejected; /* NULL */
@@ -85,7 +85,8 @@ struct declared_setting {
 /* Channels, tiles, alerts and upgrades are checked and kept as the ABI gives them. */
 struct declaration {
     struct arena *arena; /* holds the declaration itself, too */
-    const char *file;    /* the plugin's path */
+    const char *file;    /* the plugin's path; of a view in conf.d that file */
+    bool derives;        /* a view as SQL: its sources, and what key and grain leave out, follow from the definition */
     const char *text;    /* what it was decoded from, where plugin_options.keep_texts asked for it; else NULL */
     const char *name;
     const char *version;
@@ -115,8 +116,11 @@ struct declaration {
 /* In the plugin host: the bytes to send; NULL with an error when the descriptor breaks a rule. Caller frees. */
 char *declaration_encode(const struct chime_plugin *plugin, const char *expected_name, struct error *err);
 /* In the daemon: NULL with an error naming the member. `file` is remembered, and the plugin's name must be its name
- * without folder and ".so". The bytes may be anything. */
+ *  without folder and suffix; that of NAME.sql derives. The bytes may be anything. */
 struct declaration *declaration_decode(const char *bytes, size_t length, const char *file, struct error *err);
+/* Of a view in conf.d, as view_text_plugin makes it in this arena, which is to outlive the declaration. */
+struct declaration *declaration_of_view(struct arena *arena, const struct chime_plugin *plugin, const char *file,
+                                        struct error *err);
 void declaration_destroy(struct declaration *declaration); /* takes NULL */
 
 /* Whether a view that reads the source's table is meant by it. */

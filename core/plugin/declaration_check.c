@@ -9,6 +9,7 @@
 
 #include "base/instant.h"
 #include "base/text.h"
+#include "plugin/vet.h"
 
 /* --- the plugin itself --- */
 
@@ -25,13 +26,13 @@ static bool check_version(struct check *check, const char *place, const char *me
                                                  "%s: %s \"%.80s\" is not a version", place, member, version));
 }
 
-/* The daemon does not take the plugin host's word for the name. */
+/* The daemon does not take the plugin host's word for the name. A file of conf.d is no plugin's. */
 static bool name_is_of_file(const char *name, const char *file)
 {
     const char *slash = strrchr(file, '/');
     const char *base = slash == NULL ? file : slash + 1;
-    size_t length = strlen(name);
-    return strncmp(base, name, length) == 0 && strcmp(base + length, ".so") == 0;
+    size_t length = vet_name_length(base);
+    return length == 0 || (strlen(name) == length && strncmp(base, name, length) == 0);
 }
 
 static bool check_identity(struct check *check)

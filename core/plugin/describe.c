@@ -27,7 +27,7 @@
 
 /* One plugin file on its way: either its declaration or its error comes out. */
 struct candidate {
-    char *path; /* FOLDER/NAME.so */
+    char *path; /* FOLDER/NAME.so or .sql */
     const char *file;
     struct host_process host;
     struct declaration *declaration;
@@ -40,12 +40,6 @@ struct candidates {
 };
 
 /* --- the folder --- */
-
-static bool is_candidate(const char *name)
-{
-    size_t length = strlen(name);
-    return name[0] != '.' && length > 3 && strcmp(name + length - 3, ".so") == 0;
-}
 
 static void add_candidate(struct candidates *candidates, const char *folder, const char *file)
 {
@@ -73,7 +67,7 @@ static bool list_candidates(int descriptor, const char *folder, struct candidate
         return false;
     }
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        if (is_candidate(entry->d_name)) {
+        if (vet_is_plugin(entry->d_name)) {
             add_candidate(candidates, folder, entry->d_name);
         }
     }
@@ -183,16 +177,35 @@ struct description {
     size_t running_count;
 };
 
+/* Each has the name that the other has, too: none is better. They stand beside each other, or with "NAME-x.so" between
+ * them. */
+static bool refuse_twin(const struct description *description, struct candidate *candidate)
+{
+    size_t length = vet_name_length(candidate->file);
+    for (size_t i = 0; i < description->candidates.count; i++) {
+        const struct candidate *other = &description->candidates.items[i];
+        if (other != candidate && vet_name_length(other->file) == length &&
+            strncmp(other->file, candidate->file, length) == 0) {
+            error_set(&candidate->fault, ERROR_CONFIG, "there are both %s and %s, and a plugin is one of them",
+                      candidate->file, other->file);
+            error_hint(&candidate->fault, "take one of them out of the folder, or rename it");
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool candidate_start(struct description *description, struct candidate *candidate)
 {
+    if (!refuse_twin(description, candidate)) {
+        return false;
+    }
     int file = vet_file(description->folder, description->path, candidate->file, &candidate->fault);
     if (file < 0) {
         return false;
     }
-    char *name = vet_plugin_name(candidate->file);
-    bool started = host_process_start(&candidate->host, description->program, file, name, description->time_allowed,
-                                      &candidate->fault);
-    free(name);
+    bool started = host_process_start(&candidate->host, description->program, file, candidate->file,
+                                      description->time_allowed, &candidate->fault);
     close(file);
     return started;
 }
@@ -342,9 +355,6 @@ bool finding_is_of_plugin(const struct finding *finding, const char *name)
 {
     const char *slash = finding->file != NULL ? strrchr(finding->file, '/') : NULL;
     const char *file = slash != NULL ? slash + 1 : finding->file;
-    size_t length = file != NULL ? strlen(file) : 0;
-    if (length < 4 || strcmp(file + length - 3, ".so") != 0) {
-        return false;
-    }
-    return name == NULL || (strlen(name) == length - 3 && memcmp(file, name, length - 3) == 0);
+    size_t length = file != NULL ? vet_name_length(file) : 0;
+    return length > 0 && (name == NULL || (strlen(name) == length && memcmp(file, name, length) == 0));
 }

@@ -10,6 +10,8 @@
 #include "plugin/confine.h"
 #include "plugin/json_text.h"
 #include "plugin/plugins.h"
+#include "plugin/vet.h"
+#include "plugin/view_text.h"
 
 /* The only file that includes dlfcn.h. From dlopen on, foreign code has run in this process: nothing here is trusted
  * by the daemon, and the process ends without running the plugin's destructors. */
@@ -53,11 +55,8 @@ static const struct chime_plugin *describe(void *handle, bool *described, struct
     return function();
 }
 
-static char *declare(int fd, const char *expected_name, struct error *err)
+static char *declare_library(int fd, const char *expected_name, struct error *err)
 {
-    if (!confine(err)) {
-        return NULL;
-    }
     void *handle = load(fd, err);
     if (handle == NULL) {
         return NULL;
@@ -65,6 +64,48 @@ static char *declare(int fd, const char *expected_name, struct error *err)
     bool described = false;
     const struct chime_plugin *plugin = describe(handle, &described, err);
     return described ? declaration_encode(plugin, expected_name, err) : NULL;
+}
+
+/* One byte more than may be, so that a larger file is told from one that fits. */
+static bool read_text(int fd, struct buffer *bytes, struct error *err)
+{
+    char some[16384];
+    ssize_t got = 1;
+    while (got > 0 && bytes->length <= VIEW_TEXT_LIMIT) {
+        got = read(fd, some, sizeof(some));
+        if (got < 0 && errno != EINTR) {
+            return error_set(err, ERROR_CONFIG, "cannot be read: %s", strerror(errno));
+        }
+        buffer_append(bytes, some, got > 0 ? (size_t)got : 0);
+    }
+    return true;
+}
+
+static char *declare_text(int fd, const char *name, struct error *err)
+{
+    struct arena *arena = arena_create();
+    struct buffer bytes = {0};
+    struct view_text text;
+    char *answer = NULL;
+    if (read_text(fd, &bytes, err) && view_text_read(arena, buffer_text(&bytes), bytes.length, &text, err)) {
+        answer = declaration_encode(view_text_plugin(arena, name, &text), name, err);
+    }
+    buffer_finish(&bytes);
+    arena_destroy(arena);
+    return answer;
+}
+
+static char *declare(int fd, const char *file, struct error *err)
+{
+    if (!confine(err)) {
+        return NULL;
+    }
+    size_t length = vet_name_length(file);
+    char *name = xstrndup(file, length);
+    bool is_text = strcmp(file + length, PLUGIN_SQL_SUFFIX) == 0;
+    char *answer = is_text ? declare_text(fd, name, err) : declare_library(fd, name, err);
+    free(name);
+    return answer;
 }
 
 static void append_text(struct buffer *json, char *text)
@@ -107,10 +148,10 @@ static bool write_frame(int out, const char *json)
     return write_all(out, (const char *)header, sizeof(header)) && write_all(out, json, length);
 }
 
-int plugin_host_main(int fd, int out, const char *expected_name)
+int plugin_host_main(int fd, int out, const char *file)
 {
     struct error err = {.kind = ERROR_NONE};
-    char *answer = declare(fd, expected_name, &err);
+    char *answer = declare(fd, file, &err);
     int status = answer != NULL ? PLUGIN_HOST_DESCRIBED : PLUGIN_HOST_REFUSED;
     if (answer == NULL) {
         answer = problem_json(&err);

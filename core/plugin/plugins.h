@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The plugin folder: find, vet and describe every plugin, each in a child process of its own.
  *
- * Does: open each NAME.so of a folder safely (no symlink, regular, owner root or us, writable by nobody else, nor any
- *   folder above, sticky folders of root allowed there), run `pgchime plugin-host FD NAME` on the vetted descriptor
- *   with rlimits and a deadline, read its length-checked answer, decode and check it.
+ * Does: open each NAME.so and NAME.sql of a folder safely (no symlink, regular, owner root or us, writable by nobody
+ *   else, nor any folder above, sticky folders of root allowed there), run `pgchime plugin-host FD FILE` on the vetted
+ *   descriptor with rlimits and a deadline, read its length-checked answer, decode and check it.
  * Does not: dlopen in this process, ever; touch a database.
- * Plugins are the folder's NAME.so; files that start with a dot are left alone, so that one may be copied in under
- * such a name and renamed. No two can have one name, because the name is the file's.
+ * Plugins are the folder's NAME.so, and NAME.sql (plugin/view_text.h); files that start with a dot are left alone, so
+ * that one may be copied in under such a name and renamed. No two can have one name, because the name is the file's:
+ * where there are both NAME.so and NAME.sql, both are refused.
  * A refused plugin costs a finding that names the file and the fix, and nothing else. */
 #ifndef CHIME_PLUGIN_PLUGINS_H
 #define CHIME_PLUGIN_PLUGINS_H
@@ -47,7 +48,7 @@ void plugin_set_destroy(struct plugin_set *set);             /* takes NULL */
  * listed. */
 uint64_t plugins_stamp(const char *folder);
 
-/* --- the plugin host: `pgchime plugin-host FD NAME` ---
+/* --- the plugin host: `pgchime plugin-host FD FILE`, FILE being NAME.so or NAME.sql ---
  *
  * Started with an empty environment, as leader of a process group of its own that the daemon kills as a whole, with
  * these descriptors and no others: 0 /dev/null, 1 and 2 a pipe of which the daemon quotes the first 1 KiB when
@@ -57,6 +58,8 @@ uint64_t plugins_stamp(const char *folder);
  * {"refused": "why", "hint": "..."}; everything else is a plugin that ended its host. A plugin can forge the answer,
  * and gains what it could have declared; it cannot spoil it by printing. */
 #define PLUGIN_HOST_COMMAND "plugin-host"
+#define PLUGIN_SUFFIX ".so"
+#define PLUGIN_SQL_SUFFIX ".sql"
 #define PLUGIN_HOST_OUT 3
 #define PLUGIN_HOST_FILE 4
 #define PLUGIN_FRAME_HEADER 4
@@ -67,8 +70,8 @@ enum plugin_host_status {
     PLUGIN_HOST_REFUSED = 3,
 };
 
-/* The child's whole life: dlopen /proc/self/fd/`fd`, describe, write the frame to `out`. Ends the process itself with
+/* The child's whole life: dlopen /proc/self/fd/`fd`, or read it where it is SQL, describe, write the frame to `out`. Ends the process itself with
  * a plugin_host_status, without the plugin's destructors; it returns int so that a subcommand may return it. */
-int plugin_host_main(int fd, int out, const char *expected_name);
+int plugin_host_main(int fd, int out, const char *file);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "plugin/plugins.h"
+#include "plugin/vet.h"
 
 /* Order does not count, because a folder has none: the sum of the files' own hashes. */
 static uint64_t stamp_of(int folder, const char *name)
@@ -26,12 +27,6 @@ static uint64_t stamp_of(int folder, const char *name)
     return text_hash(text);
 }
 
-static bool is_plugin(const char *name)
-{
-    size_t length = strlen(name);
-    return name[0] != '.' && length > 3 && strcmp(name + length - 3, ".so") == 0;
-}
-
 uint64_t plugins_stamp(const char *folder)
 {
     DIR *entries = opendir(folder);
@@ -40,7 +35,7 @@ uint64_t plugins_stamp(const char *folder)
     }
     uint64_t stamp = stamp_of(dirfd(entries), ".") | 1;
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
-        if (is_plugin(entry->d_name)) {
+        if (vet_is_plugin(entry->d_name)) {
             stamp += stamp_of(dirfd(entries), entry->d_name);
         }
     }

@@ -14,8 +14,6 @@
 #include "base/trust.h"
 #include "plugin/plugins.h"
 
-#define SUFFIX ".so"
-
 static bool fail(struct error *err, const char *path, int number, const char *hint)
 {
     error_set(err, ERROR_CONFIG, "cannot open %s: %s", path, strerror(number));
@@ -27,29 +25,32 @@ int vet_folder(const char *folder, struct error *err)
     return trust_open(folder, "create the folder, or name another one in plugin_dir", err);
 }
 
-char *vet_plugin_name(const char *file)
+size_t vet_name_length(const char *file)
 {
+    static const char *const suffixes[] = {PLUGIN_SUFFIX, PLUGIN_SQL_SUFFIX};
     size_t length = strlen(file);
-    size_t suffix = strlen(SUFFIX);
-    if (length <= suffix || strcmp(file + length - suffix, SUFFIX) != 0) {
-        return NULL;
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        size_t suffix = strlen(suffixes[i]);
+        if (length > suffix && strcmp(file + length - suffix, suffixes[i]) == 0) {
+            return length - suffix;
+        }
     }
-    char *name = xstrndup(file, length - suffix);
-    if (!name_valid(name)) {
-        free(name);
-        name = NULL;
-    }
-    return name;
+    return 0;
+}
+
+bool vet_is_plugin(const char *file)
+{
+    return file[0] != '.' && vet_name_length(file) > 0;
 }
 
 static bool file_name_valid(const char *file, struct error *err)
 {
-    char *name = vet_plugin_name(file);
-    bool valid = name != NULL;
+    char *name = xstrndup(file, vet_name_length(file));
+    bool valid = name_valid(name);
     free(name);
     if (!valid) {
         error_set(err, ERROR_CONFIG, "\"%.80s\" is not the name of a plugin file", file);
-        error_hint(err, "name it NAME.so, with 1 to 63 of A-Z, a-z, 0-9, _ and - before the suffix");
+        error_hint(err, "name it NAME.so or NAME.sql, with 1 to 63 of A-Z, a-z, 0-9, _ and - before the suffix");
     }
     return valid;
 }
@@ -62,7 +63,7 @@ static bool file_trusted(int descriptor, const char *folder, const char *file, s
     }
     if (!S_ISREG(status.st_mode)) {
         error_set(err, ERROR_CONFIG, "the file %s is not a regular file", file);
-        return error_hint(err, "put the shared object itself there");
+        return error_hint(err, "put the file itself there");
     }
     char *path = xasprintf("%s/%s", folder, file);
     bool sound = trust_file(&status, file, path, err);

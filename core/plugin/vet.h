@@ -12,7 +12,9 @@
 int vet_folder(const char *folder, struct error *err) CHIME_MUST_CHECK;
 /* A descriptor of one file in it, or -1 with the rule that it breaks. `path` is the folder's, for hints. */
 int vet_file(int folder, const char *path, const char *file, struct error *err) CHIME_MUST_CHECK;
-/* The plugin's name: the file's without ".so"; NULL when it is not one. Caller frees. */
-char *vet_plugin_name(const char *file);
+/* Whether a file of that name is a plugin, good or bad: one that ends in ".so" or ".sql" and begins with no dot. */
+bool vet_is_plugin(const char *file);
+/* Bytes of the plugin's name: the file's without its suffix. 0: the file has none of them. */
+size_t vet_name_length(const char *file);
 
 #endif

@@ -3,8 +3,8 @@
 -- conf.d, chime.keep_view) end in chime.install_view and chime.install_keys, and those call this file:
 --
 --   chime.install_view(... p_key => NULL ...)      the key: columns that the definition's own parse shows to be unique
---   chime.install_view(... p_grain => NULL ...)    the grain: found by the proof, each time that the view is asked; '{}'
---                                                  is another thing: the view is recomputed as a whole
+--   chime.install_view(... p_grain => NULL ...)    the grain: found by the proof, each time that the view is asked;
+--                                                  '{}' is another thing: the view is recomputed as a whole
 --   chime.install_keys(..., p_sources => NULL)     the sources: the tables that the definition reads, and their columns
 --
 -- Before a view is made:

@@ -200,9 +200,9 @@ END $$;
 COMMENT ON ROUTINE chime.install_view IS 'makes one view as it is declared: its definition, its kept relation, indexes, comment, readers; again, it changes nothing';
 
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the
--- plugin: [{"schema": ..., "table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}], without "schema"
--- of the view or source schema; only those that the definition reads count. NULL: they are what it reads. A view that lets go of a source begins with everything when it comes back: nobody kept marks
--- for it.
+-- plugin: [{"schema": ..., "table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}], without
+-- "schema" of the view or source schema; only those that the definition reads count. NULL: they are what it reads. A
+-- view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
 CREATE OR REPLACE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE

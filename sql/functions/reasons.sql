@@ -278,7 +278,7 @@ COMMENT ON ROUTINE chime.unmarkable IS 'why columns of a table cannot be those o
 CREATE OR REPLACE FUNCTION chime.unkeyable(p_view chime.view) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF p_view.mode NOT IN ('auto', 'keyed') THEN
+    IF p_view.mode NOT IN ('auto', 'keyed', 'strict') THEN
         RETURN 'its mode is ' || p_view.mode;
     ELSIF cardinality(p_view.grain) = 0 THEN
         RETURN 'it has no grain';

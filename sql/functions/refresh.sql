@@ -168,6 +168,19 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.watches IS 'whether a refresh also compares a group that nothing marked';
 
+-- One that is asked for in full, and the changes of a view that is keyed and begins with everything for once (its first
+-- refresh, a TRUNCATE, too many marks), are no falling back.
+CREATE OR REPLACE FUNCTION chime.refuse_full(p_view chime.view) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_view.mode = 'strict' THEN
+        RAISE EXCEPTION 'view %.% is strict, and %', p_view.view_schema, p_view.relation, p_view.full_reason
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('mend that, or give it mode "auto"; once: pgchime refresh --full %s', p_view.relation);
+    END IF;
+END $$;
+COMMENT ON ROUTINE chime.refuse_full IS 'raises for a strict view, which is not to be refreshed whole because it cannot be keyed';
+
 -- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one
 -- environment, whoever asks, as chime.difference() has it: a time's text, its day and a float's digits depend on
 -- settings. Views below that one job refreshes together with this one go first, unless this transaction has done so:
@@ -208,6 +221,7 @@ BEGIN
     IF v_view.full_reason IS NULL AND v_kind = 'MATERIALIZED VIEW' THEN
         v_view.full_reason := 'it is a materialized view';
     END IF;
+    PERFORM chime.refuse_full(v_view) WHERE v_view.full_reason IS NOT NULL AND NOT p_full;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);
     IF v_view.full_reason IS NULL THEN
         EXECUTE format('SELECT * FROM chime.keyed_%s($1, $2, $3, $4, $5, $6, $7)', v_view.view_id) INTO v_now

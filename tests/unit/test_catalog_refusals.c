@@ -32,7 +32,7 @@ static const struct {
     {ONE_DATABASE,
      "plugin: { name = \"weakness\"; enabled = true; };\njobs: { refresh-weakness: { schedule = \"@hourly\"; }; };",
      "%/conf.d/x.conf:1: there is no plugin \"weakness\"\n"
-     "HINT:  put weakness.so into plugin_dir, or write enabled = false\n"},
+     "HINT:  put weakness.so or weakness.sql into plugin_dir, or write enabled = false\n"},
     {ONE_DATABASE, "plugin: { name = \"lane\"; settings: {\n top_rows = 0;\n window = 5;\n toprows = 1; zzz = 1; }; };",
      "%/conf.d/x.conf:2: setting \"top_rows\" of plugin \"lane\": 0 is out of range\n"
      "HINT:  setting \"top_rows\" is from 1 to 100\n"

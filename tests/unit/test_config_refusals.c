@@ -53,9 +53,9 @@ static const struct {
     {"\njobs = 5;", "%/conf.d/x.conf:2: \"jobs\" of a file of conf_dir: expected a group, found an integer\n"
                     "HINT:  write { name = value; ... }\n"},
     {"plugin: { };", "%/conf.d/x.conf:1: \"plugin\" has no \"name\"\n"
-                     "HINT:  write name = \"lane_distribution\"; the plugin's file name without \".so\"\n"},
+                     "HINT:  write name = \"lane_distribution\"; the plugin's file name without its suffix\n"},
     {"plugin: { name = \"../x\"; };", "%/conf.d/x.conf:1: \"../x\" cannot name a plugin\n"
-                                      "HINT:  it is the plugin's file name without \".so\"\n"},
+                                      "HINT:  it is the plugin's file name without its suffix\n"},
     {"plugin: { name = \"x\"; enabled = \"yes\"; };",
      "%/conf.d/x.conf:1: \"enabled\" of \"plugin\": expected true, false or \"auto\", found \"yes\"\n"},
     {"plugin: { name = \"x\"; enabled = 1; };",
@@ -67,7 +67,7 @@ static const struct {
      "%/conf.d/x.conf:2: mode of view \"a\": expected a string, found an integer\n"
      "HINT:  write it in double quotes\n"
      "%/conf.d/x.conf:3: mode of view \"b\": unknown mode \"materialized\"\n"
-     "HINT:  known modes: auto, keyed, full, matview\n"},
+     "HINT:  known modes: auto, keyed, strict, full, matview\n"},
     {"plugin: { name = \"x\"; modes = \"full\"; };",
      "%/conf.d/x.conf:1: \"modes\" of \"plugin\": expected a group, found a string\n"
      "HINT:  write { name = value; ... }\n"},
