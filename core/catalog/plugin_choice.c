@@ -151,10 +151,10 @@ static void refuse_unknown_plugin(struct builder *builder, const struct config_p
     if (nearest == NULL && entry->enabled == CONFIG_AUTO) {
         return; /* its file was taken away: its jobs stop, its data and its file in conf.d stay */
     }
-    const char *hint = nearest != NULL
-                           ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
-                           : arena_printf(builder->arena, "put %s.so or %s.sql into plugin_dir, or write enabled = false",
-                                          entry->name, entry->name);
+    const char *hint = nearest != NULL ? arena_printf(builder->arena, "did you mean \"%s\"?", nearest)
+                                       : arena_printf(builder->arena,
+                                                      "put %s.so or %s.sql into plugin_dir, or write enabled = false",
+                                                      entry->name, entry->name);
     report_add(builder->report, entry->file, entry->line, hint, "there is no plugin \"%s\"", entry->name);
 }
 

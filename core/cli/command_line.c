@@ -33,6 +33,7 @@ const struct command *const commands[] = {
     &command_suspend,
     &command_resume,
     &command_views,
+    &command_views_explain,
     &command_refresh,
     &command_verify,
     &command_backfill,

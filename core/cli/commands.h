@@ -46,6 +46,7 @@ extern const struct command command_suspend;
 extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_views;
+extern const struct command command_views_explain;
 extern const struct command command_web;
 extern const struct command command_why;
 

@@ -151,6 +151,25 @@ static void put_job_name(struct buffer *buffer, const char *plugin)
     }
 }
 
+static const char view_text[] =
+    "-- Orders of each day: put your SELECT in its place.\n"
+    "--\n"
+    "-- Lines \"-- NAME: value\" up here are options; psql runs the file as it is. What it reads, and by which "
+    "columns\n"
+    "-- it can be refreshed in parts, pgchime finds out:  pgchime views explain @NAME@.sql\n"
+    "--\n"
+    "-- key: day\n"
+    "-- target_lag: 1s\n"
+    "-- comment: Orders of each day (UTC)\n"
+    "\n"
+    "SELECT\n"
+    "    (ordered_at AT TIME ZONE 'UTC')::date AS day,\n"
+    "    count(*) AS orders\n"
+    "FROM orders\n"
+    "GROUP BY 1;\n";
+
+const struct plugin_file view_template = {"@NAME@.sql", view_text, false, "the view: its options and its SELECT"};
+
 void plugin_template_fill(struct buffer *buffer, const char *text, const char *plugin)
 {
     static const char name_mark[] = "@NAME@";

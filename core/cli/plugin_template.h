@@ -19,6 +19,9 @@ struct plugin_file {
 extern const struct plugin_file plugin_template[];
 extern const size_t plugin_template_count;
 
+/* NAME.sql of `plugins new --sql`: the same view as one file, which needs no compiler. */
+extern const struct plugin_file view_template;
+
 /* Appends the text with the names put in. */
 void plugin_template_fill(struct buffer *buffer, const char *text, const char *plugin);
 

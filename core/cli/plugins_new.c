@@ -52,6 +52,10 @@ static bool write_all(int descriptor, const struct buffer *text)
 static bool write_file(const char *path, const struct buffer *text, bool program, struct error *err)
 {
     int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, program ? 0777 : 0666);
+    if (descriptor < 0 && errno == EEXIST) {
+        error_set(err, ERROR_REFUSED, "\"%s\" is there already, and nothing is ever overwritten", path);
+        return error_hint(err, "choose another folder: --directory DIR");
+    }
     if (descriptor < 0) {
         return error_set(err, ERROR_FAILED, "cannot make \"%s\": %s", path, strerror(errno));
     }
@@ -77,21 +81,28 @@ static bool make_folder(const char *folder, struct error *err)
     return error_hint(err, "the folder that it is to be in has to be there, and yours to write to");
 }
 
+static bool write_one(const struct plugin_file *file, const char *folder, const char *name, struct output_list *list,
+                      struct error *err)
+{
+    struct buffer path = {0};
+    struct buffer text = {0};
+    buffer_printf(&path, "%s%s", folder != NULL ? folder : "", folder != NULL ? "/" : "");
+    plugin_template_fill(&path, file->name, name);
+    plugin_template_fill(&text, file->text, name);
+    bool written = write_file(buffer_text(&path), &text, file->program, err);
+    output_add_row(list);
+    output_set(list, COLUMN_FILE, buffer_text(&path));
+    output_set(list, COLUMN_PURPOSE, file->purpose);
+    buffer_finish(&path);
+    buffer_finish(&text);
+    return written;
+}
+
 static bool write_template(const char *folder, const char *name, struct output_list *list, struct error *err)
 {
     bool written = true;
     for (size_t i = 0; i < plugin_template_count && written; i++) {
-        struct buffer path = {0};
-        struct buffer text = {0};
-        buffer_printf(&path, "%s/", folder);
-        plugin_template_fill(&path, plugin_template[i].name, name);
-        plugin_template_fill(&text, plugin_template[i].text, name);
-        written = write_file(buffer_text(&path), &text, plugin_template[i].program, err);
-        output_add_row(list);
-        output_set(list, COLUMN_FILE, buffer_text(&path));
-        output_set(list, COLUMN_PURPOSE, plugin_template[i].purpose);
-        buffer_finish(&path);
-        buffer_finish(&text);
+        written = write_one(&plugin_template[i], folder, name, list, err);
     }
     return written;
 }
@@ -115,11 +126,33 @@ static void remark_next_step(const struct invocation *invocation, const char *fo
     remark(invocation, "build it: cmake -S %s -B %s/build && cmake --build %s/build", folder, folder, folder);
 }
 
+/* One file, here or in a folder that is there. */
+static int new_view(const struct invocation *invocation, const char *name)
+{
+    struct error err;
+    if (!check_name(name, &err)) {
+        return fail(&err);
+    }
+    int status = EXIT_OK;
+    struct output_list *list = output_create("files", columns, COUNT_OF(columns));
+    if (write_one(&view_template, invocation_option(invocation, "directory"), name, list, &err)) {
+        output_print(&list, 1, &invocation->style, stdout);
+        remark(invocation, "copy it into plugin_dir when it says what you want; pgchime check reads it there");
+    } else {
+        status = fail(&err);
+    }
+    output_destroy(list);
+    return status;
+}
+
 static int plugins_new_run(const struct invocation *invocation)
 {
     const char *name = invocation->arguments[0];
     const char *folder = invocation_option(invocation, "directory");
     struct error err;
+    if (invocation_has(invocation, "sql")) {
+        return new_view(invocation, name);
+    }
     folder = folder != NULL ? folder : name;
     if (!check_name(name, &err) || !make_folder(folder, &err)) {
         return fail(&err);
@@ -141,10 +174,13 @@ const struct command command_plugins_new = {
     .arguments = "NAME",
     .least = 1,
     .most = 1,
-    .summary = "a new folder with a plugin to begin with",
+    .summary = "a new plugin to begin with: a folder in C, or with --sql one file",
     .details =
-        "It builds as it is, against the installed header, and keeps a view of a table \"orders\": put yours in its\n"
+        "With --sql it is NAME.sql, one SELECT with its options above, which needs no compiler. Without it is a "
+        "folder:\n"
+        "it builds as it is, against the installed header, and keeps a view of a table \"orders\": put yours in its\n"
         "place. docs/writing-a-plugin.md goes on from there.",
-    .options = {{"directory", "DIR", "the folder to make (default: NAME)"}},
+    .options = {{"directory", "DIR", "the folder to make (default: NAME); with --sql one that is there"},
+                {"sql", NULL, "NAME.sql alone"}},
     .run = plugins_new_run,
 };

@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-/* "auto" and "keyed" are keyed where that is possible, else full; "strict" is keyed or fails; "matview" is a materialized view. Ended by NULL. */
+/* "auto" and "keyed" are keyed where that is possible, else full; "strict" is keyed or fails; "matview" is a
+ * materialized view. Ended by NULL. */
 extern const char *const view_modes[];
 #define VIEW_MODE_COUNT ((size_t)5)
 

@@ -38,7 +38,7 @@ struct declared_index {
 struct declared_view {
     const char *relation;
     const char *definition;
-    struct names key; /* may be none where the declaration derives */
+    struct names key;      /* may be none where the declaration derives */
     const char *key_index; /* never NULL: RELATION_pk by default */
     struct names grain;
     const char *mode; /* one of view_modes */

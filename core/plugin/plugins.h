@@ -70,8 +70,9 @@ enum plugin_host_status {
     PLUGIN_HOST_REFUSED = 3,
 };
 
-/* The child's whole life: dlopen /proc/self/fd/`fd`, or read it where it is SQL, describe, write the frame to `out`. Ends the process itself with
- * a plugin_host_status, without the plugin's destructors; it returns int so that a subcommand may return it. */
+/* The child's whole life: dlopen /proc/self/fd/`fd`, or read it where it is SQL, describe, write the frame to `out`.
+ * Ends the process itself with a plugin_host_status, without the plugin's destructors; it returns int so that a
+ * subcommand may return it. */
 int plugin_host_main(int fd, int out, const char *file);
 
 #endif

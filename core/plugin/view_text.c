@@ -11,8 +11,8 @@
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
-static const char *const own_options[] = {"key",     "grain",   "mode",     "stamps", "revisit", "rejected", "comment",
-                                          "version", "summary", "schedule", "after",  "on"};
+static const char *const own_options[] = {"key",     "grain",   "mode",    "stamps",   "revisit", "rejected",
+                                          "comment", "version", "summary", "schedule", "after",   "on"};
 
 #define NAMES_MAX 128
 

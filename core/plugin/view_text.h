@@ -39,8 +39,8 @@ struct view_text {
 
 /* The bytes may be anything. Everything of `text` is in the arena. The error says the line. Between lines
  * "-- chime:begin" and "-- chime:end" is the definition, where a file has them; else it is what follows the options. */
-bool view_text_read(struct arena *arena, const char *bytes, size_t length, struct view_text *text, struct error *err)
-    CHIME_MUST_CHECK;
+bool view_text_read(struct arena *arena, const char *bytes, size_t length, struct view_text *text,
+                    struct error *err) CHIME_MUST_CHECK;
 /* Adds an option; false where there is no such one, or it is given already. */
 bool view_text_add(struct arena *arena, struct view_text *text, const char *name, const char *value, int line,
                    struct error *err) CHIME_MUST_CHECK;

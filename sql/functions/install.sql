@@ -199,11 +199,26 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.install_view IS 'makes one view as it is declared: its definition, its kept relation, indexes, comment, readers; again, it changes nothing';
 
+-- Only the row of a source, for who undoes it: no log, and no lock that a writer would meet.
+CREATE OR REPLACE FUNCTION chime.note_source(p_schema name, p_table name, p_declared name[], p_captured name[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_id integer := (SELECT s.source_id FROM chime.source s WHERE s.source_schema = p_schema AND s.source_table = p_table);
+BEGIN
+    IF v_id IS NULL THEN
+        INSERT INTO chime.source (source_schema, source_table, captured, declared)
+        VALUES (p_schema, p_table, coalesce(nullif(p_captured, '{}'), chime.some_column(format('%I.%I', p_schema, p_table)::regclass, p_declared)), p_declared)
+        RETURNING source_id INTO v_id;
+    END IF;
+    RETURN v_id;
+END $$;
+COMMENT ON ROUTINE chime.note_source IS 'the number of a source, with a row of it where there is none';
+
 -- Makes a view keyed where that is possible, and says in chime.view why where it is not. p_sources are those of the
 -- plugin: [{"schema": ..., "table": ..., "columns": [...], "capture": [...], "map": ..., "trust": ...}], without
 -- "schema" of the view or source schema; only those that the definition reads count. NULL: they are what it reads. A
--- view that lets go of a source begins with everything when it comes back: nobody kept marks for it.
-CREATE OR REPLACE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
+-- view that lets go of a source begins with everything when it comes back: nobody kept marks for it. p_to_be_undone:
+-- the caller undoes all of it, and wants to know the reason alone.
+CREATE OR REPLACE FUNCTION chime.judge_view(p_schema name, p_source_schema name, p_relation name, p_sources jsonb, p_to_be_undone boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE
     v_view chime.view;
@@ -236,7 +251,8 @@ BEGIN
             FROM chime.sources_of(v_view, p_source_schema, v_sources, v_proven) AS p
             JOIN pg_class c ON c.oid = p.source JOIN pg_namespace n ON n.oid = c.relnamespace
         LOOP
-            v_id := chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured);
+            v_id := CASE WHEN p_to_be_undone THEN chime.note_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured)
+                         ELSE chime.install_source(v_source.nspname, v_source.relname, v_source.columns, v_source.captured) END;
             v_ids := v_ids || v_id;
             INSERT INTO chime.view_source AS s (view_schema, relation, source_id, declared, captured, map_query, trusted)
             VALUES (p_schema, p_relation, v_id, v_source.columns, v_source.captured,
@@ -253,7 +269,7 @@ BEGIN
          WHERE r.view_schema = p_schema AND r.relation = p_relation AND r.seen IS NOT NULL;
     END IF;
     v_reason := coalesce(v_reason, chime.obstacle(v_view, p_source_schema, v_sources, v_proven));
-    IF v_reason IS NULL THEN
+    IF v_reason IS NULL AND NOT p_to_be_undone THEN
         IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN
             EXECUTE format('CREATE INDEX ON %s (%s)', v_kept, (SELECT string_agg(quote_ident(g), ', ') FROM unnest(v_view.grain) AS g));
         END IF;
@@ -266,4 +282,11 @@ BEGIN
     PERFORM chime.note_vetted(p_schema, p_relation);
     RETURN v_reason;
 END $$;
+COMMENT ON ROUTINE chime.judge_view IS 'writes down how a view follows its sources, for good or to be undone; why it cannot be refreshed by its grain, or NULL';
+
+CREATE OR REPLACE FUNCTION chime.install_keys(p_schema name, p_source_schema name, p_relation name, p_sources jsonb) RETURNS text
+LANGUAGE sql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms'
+BEGIN ATOMIC
+    SELECT chime.judge_view(p_schema, p_source_schema, p_relation, p_sources, false);
+END;
 COMMENT ON ROUTINE chime.install_keys IS 'writes down how a view follows its sources; why it cannot be refreshed by its grain, or NULL';

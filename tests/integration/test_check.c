@@ -203,9 +203,10 @@ START_TEST(a_time_that_has_passed_and_a_plugin_that_is_not_there_are_remarked)
                       " b: { command = \"SELECT 1\"; schedule = \"@at 2999-01-01 00:00\"; };\n"
                       " c: { command = \"SELECT 1\"; schedule = \"@at 2001-01-01 00:00\"; enabled = false; }; };\n");
     ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\nconf_dir = \"conf.d\";\n", NULL), 0);
-    expect_errors("%/conf.d/x.conf:1: warning: there is no plugin \"nosuch\" yet: this waits for nosuch.so or nosuch.sql in "
-                  "plugin_dir\n"
-                  "%/conf.d/x.conf:3: warning: job \"a\": the one time of \"@at 2001-01-01 00:00\" has passed\n");
+    expect_errors(
+        "%/conf.d/x.conf:1: warning: there is no plugin \"nosuch\" yet: this waits for nosuch.so or nosuch.sql in "
+        "plugin_dir\n"
+        "%/conf.d/x.conf:3: warning: job \"a\": the one time of \"@at 2001-01-01 00:00\" has passed\n");
     ck_assert_int_eq(check("databases: { main: { conninfo = \"dbname=x\"; }; };\nconf_dir = \"conf.d\";\n", "-q"), 0);
     expect_errors("");
     free(folder_of_parts);

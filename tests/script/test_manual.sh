@@ -25,7 +25,7 @@ done
 # --- pgchime(1): commands and options, as help has them -------------------------------------------------------------------
 commands_of_help()
 {
-    "$pgchime" help | sed -n '/^Commands:/,/^$/s/^  \(plugins [a-z]*\|retention [a-z]*\|import [a-z_]*\|[a-z]*\) .*/\1/p' | sed 's/ *$//'
+    "$pgchime" help | sed -n '/^Commands:/,/^$/s/^  \(plugins [a-z]*\|views [a-z]*\|retention [a-z]*\|import [a-z_]*\|[a-z]*\) .*/\1/p' | sed 's/ *$//'
 }
 options_of() { sed -n "/^$1:/,/^\$/s/^  --\([a-z-]*\).*/\1/p"; }
 
