@@ -143,7 +143,7 @@ void http_reply_problem(struct http_request *request, int status, const char *de
     free(text);
 }
 
-/* --- an answer that goes on ---------------------------------------------------------------------------------------- */
+/* --- an answer that goes on --------------------------------------------------------------------------------------- */
 
 /* What the kernel keeps for a client that takes nothing is little, too. */
 static void keep_small(const struct http_request *request)

@@ -47,12 +47,12 @@ void http_reply(struct http_request *request, const struct http_answer *answer);
 void http_reply_problem(struct http_request *request, int status, const char *detail, const char *hint,
                         const char *fields);
 
-/* --- an answer that goes on ---------------------------------------------------------------------------------------- */
+/* --- an answer that goes on --------------------------------------------------------------------------------------- */
 
 #define HTTP_STREAM_UNSENT_MAX ((size_t)64 << 10) /* bytes that wait to be sent; beyond, the connection is cut */
 
-/* Answers with a head, and a body that is said piece by piece. The request stays until `gone` was called, once, when the
- * connection ended, or until http_stream_end. Its head can be read until then. */
+/* Answers with a head, and a body that is said piece by piece. The request stays until `gone` was called, once, when
+ * the connection ended, or until http_stream_end. Its head can be read until then. */
 void http_stream_begin(struct http_request *request, const struct http_answer *answer, void (*gone)(void *data),
                        void *data);
 /* Copied. A client that takes nothing is cut once 64 KiB wait for it, or after a minute; `gone` is called later, never

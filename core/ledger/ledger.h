@@ -178,8 +178,8 @@ void ledger_begin(const struct ledger *ledger, const int64_t *job_ids, size_t co
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data);
-/* `totals` (NULL: none) are added in the same transaction, by the last statement of the request (ledger_read_added). The
- * first one, where a run ends, tells of each run that was this leader's, and as what it ended. */
+/* `totals` (NULL: none) are added in the same transaction, by the last statement of the request (ledger_read_added).
+ * The first one, where a run ends, tells of each run that was this leader's, and as what it ended. */
 struct run_totals;
 void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
                    const struct run_totals *totals, pg_callback *callback, void *data);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with what they say.
+/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with what they
+ * say.
  *
  * Does: hold the pages that are named, and say "event: v" with {"/d/main/jobs": "VERSION"} of those that changed, at
  *   most four times a second; a comment each 15 s, at which it is also asked again who may go on.

@@ -51,9 +51,10 @@ COMMENT ON FUNCTION chime.note_gap IS 'marks the minute in which a leader was he
 
 -- --- days ------------------------------------------------------------------------------------------------------------
 
--- One slice of jobs of the next day that is to be summed up, and of the day before once more: a run may have ended, or a
--- slot been recorded as missed, after the night in which it was summed up first. A day begins an hour after it is over.
--- Slots of before a clock was set, or of a time without a leader, beyond what the history keeps, are passed over.
+-- One slice of jobs of the next day that is to be summed up, and of the day before once more: a run may have ended, or
+-- a slot been recorded as missed, after the night in which it was summed up first. A day begins an hour after it is
+-- over. Slots of before a clock was set, or of a time without a leader, beyond what the history keeps, are passed
+-- over.
 CREATE OR REPLACE FUNCTION chime.sum_days(p_token uuid, p_limit integer, p_from bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' SET enable_seqscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET jit = off SET lock_timeout = '100ms' AS $$
@@ -99,7 +100,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.sum_days IS 'sums days up into chime.job_day, p_limit jobs at a time; from which job there is more to do, or NULL';
 
--- --- what the leader alone knows --------------------------------------------------------------------------------------
+-- --- what the leader alone knows -------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION chime.is_watched() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

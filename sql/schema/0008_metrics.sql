@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Totals of runs, by minute, for ever and by job and day, so that no figure on a page or in a metric counts the history;
--- and what the leader alone knows. The leader writes all of it (sql/functions/totals.sql).
+-- Totals of runs, by minute, for ever and by job and day, so that no figure on a page or in a metric counts the
+-- history; and what the leader alone knows. The leader writes all of it (sql/functions/totals.sql).
 
 CREATE TABLE chime.tally (
     kind      chime.run_kind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
-// What is read from the server: each path once, however many look at it; again when the stream says that it changed, and
-// where there is no stream every two seconds.
+// What is read from the server: each path once, however many look at it; again when the stream says that it changed,
+// and where there is no stream every two seconds.
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { heard } from './clock';
@@ -108,7 +108,7 @@ onVersion((path, version) => {
     const it = kept.get(path);
     if (!it || it.version === version) return;
     it.version = version;
-    if (it.problem.value === undefined && it.data.value !== undefined) it.asOf.value = Date.now(); // until now it was so
+    if (it.problem.value === undefined && it.data.value !== undefined) it.asOf.value = Date.now(); // so until now
     // Its ETag begins with it: it was read a moment ago.
     if (it.tag.includes(version) && it.problem.value === undefined) return;
     if (it.busy) it.again = true;

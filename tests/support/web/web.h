@@ -39,8 +39,8 @@ struct web_answer web_expect(int status, const struct web_server *server, const 
 /* A request whose answer goes on. `lines` as above. */
 struct web_stream;
 struct web_stream *web_stream_open(const struct web_server *server, const char *target, const char *lines);
-/* Waits until what came since the last such call has `text` in it, and returns all of it up to there; the stream's. Fails
- * the test where the server closes before, or within a minute. */
+/* Waits until what came since the last such call has `text` in it, and returns all of it up to there; the stream's.
+ * Fails the test where the server closes before, or within a minute. */
 const char *web_stream_hear(struct web_stream *stream, const char *text);
 /* Whether the server closed it within a minute, whatever it said before. */
 bool web_stream_ends(struct web_stream *stream);
