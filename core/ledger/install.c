@@ -120,13 +120,13 @@ static void sources_known(void *data, const struct pg_reply *reply)
     stepped(data, reply);
 }
 
-/* What a view as SQL reads is known of its definition alone. */
+/* What a view as SQL reads is known of its definition alone. Whoever wrote it wants it: it is never "available". */
 static void send_missing(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     const char *parameters[] = {plugin->view_schema, plugin->source_schema, plugin->declaration->views[0].definition};
     send(install,
-         "SELECT m FROM chime.missing_of(pg_catalog.format('%I, %I, pg_temp', $1::text, $2::text), $3) m"
+         "SELECT m, true FROM chime.missing_of(pg_catalog.format('%I, %I, pg_temp', $1::text, $2::text), $3) m"
          " WHERE m IS NOT NULL",
          3, parameters, sources_known);
 }
