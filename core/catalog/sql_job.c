@@ -96,7 +96,11 @@ static void lay_defaults(struct job *job)
 {
     struct job_options usual;
     bool fields = job->schedule.form != SCHEDULE_INTERVAL;
-    options_defaults(&usual, false);
+    options_defaults(&usual, job->work == JOB_REFRESH);
+    if (job->work == JOB_REFRESH) {
+        options_inherit(job->options, &usual);
+        return;
+    }
     usual.overlap_policy = fields ? OVERLAP_BUFFER_ALL : OVERLAP_BUFFER_ONE;
     usual.catchup = CATCHUP_NONE;
     usual.attempt_timeout = 0;
@@ -124,7 +128,11 @@ static void note_broken(void *data, const struct error *problem)
 static bool check_options(const struct making *making, struct error *err)
 {
     const struct job_options *options = making->job.options;
-    if (options->delivery == DELIVERY_TRANSACTIONAL) {
+    if (making->job.work == JOB_REFRESH && making->job.owner != NULL) {
+        return refuse(err, "it refreshes views, and belongs to another role than the daemon's",
+                      "views that chime.keep_view made are refreshed as the daemon's role; chime.drop_view drops one");
+    }
+    if (options->delivery == DELIVERY_TRANSACTIONAL && making->job.work != JOB_REFRESH) {
         return refuse(err, "delivery \"transactional\" is not possible for a job made by SQL",
                       "its run is of its owner, who cannot write the ledger; at_most_once is the default");
     }
@@ -194,6 +202,18 @@ static bool read_lists(struct making *making, struct error *err)
     return good;
 }
 
+/* A view of chime.keep_view. */
+static bool read_views(struct making *making, struct error *err)
+{
+    struct job *job = &making->job;
+    if (making->row->views != NULL &&
+        !read_names(making, making->row->views, "views", &job->views, &job->view_count, err)) {
+        return false;
+    }
+    job->work = job->view_count > 0 ? JOB_REFRESH : JOB_COMMAND;
+    return true;
+}
+
 static bool read_definition(struct making *making, struct error *err)
 {
     making->options = read_json(making->row->options, JSON_OBJECT, "options", err);
@@ -205,7 +225,7 @@ static bool read_all(struct making *making, struct error *err)
     if (making->row->fault != NULL) {
         return error_set(err, ERROR_CONFIG, "it cannot be read: %.200s", making->row->fault);
     }
-    if (!read_definition(making, err)) {
+    if (!read_views(making, err) || !read_definition(making, err)) {
         return false;
     }
     lay_defaults(&making->job);
@@ -221,7 +241,7 @@ const struct job *sql_job_refused(const struct job *job)
     refused.schedule_text = "";
     refused.active = false;
     refused.refused = true;
-    refused.after_count = refused.on_count = 0;
+    refused.after_count = refused.on_count = refused.view_count = 0;
     return job_hold(&refused);
 }
 

@@ -20,6 +20,7 @@ struct sql_job_row {
     const char *command;
     const char *after;    /* JSON array of names */
     const char *channels; /* likewise */
+    const char *views;    /* likewise, of a view of chime.keep_view; NULL: none */
     const char *options;  /* JSON object of texts; "settings" in it is another */
     const char *fault;    /* why it could not be read, so that its texts are missing; NULL: none */
     instant since;

@@ -67,9 +67,11 @@ struct scheduled *sql_placing_find(const struct lead *lead, int64_t job_id)
     return lead->started ? scheduler_find(lead->scheduler, job_id) : NULL;
 }
 
+/* Its channels and views are to be listened to and looked at, or no more. */
 static void note_channels(struct lead *lead, const struct job *job)
 {
-    lead->sql_placing->channels_changed = lead->sql_placing->channels_changed || job->on_count > 0;
+    lead->sql_placing->channels_changed = lead->sql_placing->channels_changed || job->on_count > 0 ||
+                                          job->view_count > 0;
 }
 
 /* Whatever its catchup: it is not to make up for what was due more than `grace` ago. */

@@ -31,6 +31,7 @@ enum column {
     COLUMN_FAULT,
     COLUMN_FOUND,
     COLUMN_CHANGED,
+    COLUMN_VIEWS,
 };
 
 /* Two transactions: a session that stops and begins in one stays where it is in the queue. */
@@ -55,7 +56,8 @@ void changes_ask(const struct ledger *ledger, const char *seen, const char *chan
         "pg_catalog.current_database()), c.active, c.removed, c.schedule,"
         " c.command, pg_catalog.to_jsonb(c.after), pg_catalog.to_jsonb(c.channels), c.options, c.since, c.last_slot,"
         " c.last_outcome, c.last_duration_us, c.outcome_at, c.last_end, c.cursor_skipped, c.consecutive_failures, "
-        "c.suspended, c.missed_at, c.missed_after, c.has_problem, c.fault, c.found, c.changed "
+        "c.suspended, c.missed_at, c.missed_after, c.has_problem, c.fault, c.found, c.changed, "
+        "pg_catalog.to_jsonb(c.views) "
         "FROM chime.changed_jobs($1, $2, $3, $4, $5) c",
         COUNT_OF(parameters), parameters, callback, data);
 }
@@ -90,6 +92,7 @@ struct changed_job changes_read(const struct pg_reply *reply, size_t index)
                 .command = pg_reply_value(reply, 0, index, COLUMN_COMMAND),
                 .after = pg_reply_value(reply, 0, index, COLUMN_AFTER),
                 .channels = pg_reply_value(reply, 0, index, COLUMN_CHANNELS),
+                .views = pg_reply_value(reply, 0, index, COLUMN_VIEWS),
                 .options = pg_reply_value(reply, 0, index, COLUMN_OPTIONS),
                 .fault = pg_reply_value(reply, 0, index, COLUMN_FAULT),
                 .since = answer_instant(pg_reply_value(reply, 0, index, COLUMN_SINCE))},

@@ -11,6 +11,16 @@
 -- What runs as another role than its caller has pg_temp last in its search_path: unsaid it would be first, and a table
 -- or type that the caller made there would be taken for one of pg_catalog.
 
+CREATE OR REPLACE FUNCTION chime.refuse_view_job(p_job chime.job) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_job.views <> '{}' THEN
+        RAISE EXCEPTION 'job "%" refreshes view %', p_job.name, p_job.views[1] USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'chime.alter_view changes when, and chime.drop_view takes both away';
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refuse_view_job IS 'raises where a job is that of a view that chime.keep_view made';
+
 -- Options and settings are replaced as a whole, each where it is given.
 CREATE OR REPLACE FUNCTION chime.new_options(p_old jsonb, p_read jsonb, p_arguments jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -49,6 +59,8 @@ BEGIN
         RETURN chime.restore_job(p_caller, v_job.owner, p_arguments);
     END IF;
     v_job.after := chime.find_upstreams(p_caller, v_job.owner, coalesce(p_arguments -> 'after', '[]'));
+    PERFORM chime.refuse_view_job(j) FROM chime.job j
+     WHERE j.name = v_key AND j.owner = v_job.owner AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0;
     INSERT INTO chime.job AS j (job_id, owner, origin, job_name, database, active, schedule, command, after, channels, options, keep)
     VALUES (coalesce(v_id, nextval('chime.job_job_id_seq')), v_job.owner, 'sql', p_arguments ->> 'job_name', v_job.database,
             coalesce(p_arguments ->> 'active', p_arguments ->> 'new_active', 'true')::boolean, coalesce(p_arguments ->> 'schedule', ''),
@@ -123,6 +135,7 @@ BEGIN
     IF NOT chime.may_change(p_caller, v_job) THEN
         RAISE EXCEPTION 'Job % does not exist or you don''t own it', v_id USING ERRCODE = 'internal_error';
     END IF;
+    PERFORM chime.refuse_view_job(v_job);
     IF v_owner <> v_job.owner THEN
         PERFORM chime.check_login(v_owner);
     END IF;
@@ -185,6 +198,7 @@ DECLARE
     v_run chime.run;
     v_later text;
 BEGIN
+    PERFORM chime.refuse_view_job(v_job);
     UPDATE chime.job j SET active = false, removed_at = clock_timestamp()
      WHERE j.job_id = v_job.job_id AND j.removed_at IS NULL AND (j.owner = p_caller OR chime.is_administrator(p_caller));
     IF NOT FOUND THEN -- somebody was faster, and took it away or gave it to another
@@ -285,6 +299,10 @@ BEGIN
         WHEN 'unschedule' THEN NEW.answer := chime.unschedule_job(NEW.caller, v_arguments);
         WHEN 'run' THEN NEW.answer := chime.request_run(NEW.caller, v_arguments);
         WHEN 'cancel' THEN NEW.answer := chime.cancel_own_run(NEW.caller, v_arguments);
+        WHEN 'keep_view' THEN NEW.answer := chime.keep_view_for(NEW.caller, v_arguments);
+        WHEN 'alter_view' THEN NEW.answer := chime.alter_view_for(NEW.caller, v_arguments);
+        WHEN 'drop_view' THEN NEW.answer := chime.drop_view_for(NEW.caller, v_arguments);
+        WHEN 'refresh_view' THEN NEW.answer := chime.refresh_view_for(NEW.caller, v_arguments);
     END CASE;
     RETURN NEW;
 END $$;

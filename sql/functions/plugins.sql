@@ -105,8 +105,9 @@ DECLARE v_plugin text;
 BEGIN
     UPDATE chime.plugin
        SET state = 'removed', reason = 'its file is gone, refused or disabled; its data stays', changed_at = clock_timestamp()
-     WHERE state NOT IN ('removed', 'available') AND name <> ALL (p_kept);
+     WHERE state NOT IN ('removed', 'available') AND NOT by_sql AND name <> ALL (p_kept);
     DELETE FROM chime.plugin WHERE state = 'available' AND name <> ALL (p_kept);
+    PERFORM chime.install_kept_by_sql();
     FOR v_plugin IN SELECT DISTINCT c.plugin FROM chime.plugin_channel c
                     WHERE c.plugin <> ALL (p_kept) AND c.definition <> '' LOOP
         BEGIN

@@ -150,7 +150,7 @@ RETURNS TABLE (seen pg_snapshot, job_id bigint, version integer, name text, owne
                schedule text, command text, after text[], channels text[], options jsonb, since timestamptz, last_slot timestamptz,
                last_outcome chime.run_state, last_duration_us bigint, outcome_at timestamptz, last_end timestamptz,
                cursor_skipped boolean, consecutive_failures integer, suspended boolean, missed_at timestamptz, missed_after boolean,
-               has_problem boolean, fault text, found integer, changed xid8)
+               has_problem boolean, fault text, found integer, changed xid8, views text[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -177,7 +177,7 @@ BEGIN
            coalesce(s.consecutive_failures, 0),
            s.suspended_at IS NOT NULL
            OR EXISTS (SELECT FROM chime.request q WHERE q.job_id = j.job_id AND q.verb = 'suspend'), s.missed_at, coalesce(s.missed_after, false), j.problem IS NOT NULL,
-           j.fault, cardinality(v_jobs), j.changed
+           j.fault, cardinality(v_jobs), j.changed, j.views
     FROM (SELECT o.*, sum(octet_length(o.command)) OVER (ORDER BY k.place) - octet_length(o.command) AS before, k.place,
                  -- Of options that take no more than that, compressed or not, none have 64 KB.
                  CASE WHEN getdatabaseencoding() <> 'UTF8' OR octet_length(o.command) > 1048576 OR pg_column_size(o.options) > 500
