@@ -3,7 +3,7 @@
  * database itself or another one of the same server.
  *
  * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a
- *   limit of its own and all of them within role_sessions (roles_share.c); refuse those as whom pgchime.conf does not
+ *   limit of its own and all of them within role_sessions; refuse those as whom pgchime.conf does not
  *   let the daemon log in; remember why none could be opened, and that a role is no longer there.
  * Does not: decide what runs on them. */
 #ifndef CHIME_DAEMON_ROLES_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A run: one job at one slot, and the states it passes through.
- *
- * The transitions are a table (run.c) which the documentation's diagram is made from and a test walks. */
+/* A run: one job at one slot, its states and kinds. What happens to it when is decided by the scheduler
+ * (schedule/phase.c) and, while it has a session, by runner/run_queue.c. */
 #ifndef CHIME_MODEL_RUN_H
 #define CHIME_MODEL_RUN_H
 
@@ -28,31 +27,7 @@ enum run_state {
     RUN_STATE_COUNT
 };
 
-enum run_event {
-    RUN_EVENT_CLAIM,   /* the claim was committed */
-    RUN_EVENT_REFUSE,  /* the claim found another cursor, version or leader */
-    RUN_EVENT_START,   /* text sent */
-    RUN_EVENT_END,     /* the attempt ended, outcome known */
-    RUN_EVENT_RETRY,   /* the outcome allows another attempt */
-    RUN_EVENT_RECLAIM, /* the next attempt has a session */
-    RUN_EVENT_RECORD,  /* the final state is committed */
-    RUN_EVENT_SKIP,    /* a policy decided */
-    RUN_EVENT_MISS,    /* catch-up decided */
-    RUN_EVENT_LOSE,    /* the session is gone without an answer */
-    RUN_EVENT_COUNT
-};
-
 enum run_kind { RUN_SCHEDULE, RUN_DEPENDENCY, RUN_EVENT, RUN_CHANGE, RUN_MANUAL, RUN_INSTALL, RUN_KIND_COUNT };
-
-struct run_transition {
-    enum run_state from;
-    enum run_event event;
-    enum run_state to; /* for RECORD: any final state, given as RUN_SUCCEEDED */
-    const char *reason;
-};
-
-extern const struct run_transition run_transitions[];
-extern const size_t run_transition_count;
 
 /* How an attempt ended. */
 struct outcome {
@@ -65,7 +40,6 @@ struct outcome {
     const char *reason;  /* what decided, where it was not the command itself; NULL */
 };
 
-bool run_may(enum run_state from, enum run_event event);
 const char *run_state_name(enum run_state state); /* "succeeded", "timed_out", ... as in the ledger */
 bool run_state_parse(const char *name, enum run_state *state);
 const char *run_kind_name(enum run_kind kind); /* "schedule", "dependency", "event", "change", "manual", "install" */

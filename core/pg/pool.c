@@ -195,6 +195,23 @@ static void open_session(struct pool *pool)
     session->connection = pg_open(pool->loop, pool->resolver, &target, &session_handlers, session);
 }
 
+void pg_reset_session(struct pg_connection *connection, enum session_reset reset, pg_callback *callback, void *data)
+{
+    static const struct pg_statement settings[] = {{.name = "chime_reset_all", .sql = "RESET ALL"}};
+    static const struct pg_statement all[] = {{.sql = "DISCARD ALL"}};
+    switch (reset) {
+    case RESET_NONE:
+        break;
+    case RESET_SETTINGS:
+        pg_send(connection, settings, COUNT_OF(settings), callback, data);
+        break;
+    case RESET_ALL:
+        pg_forget_prepared(connection);
+        pg_send(connection, all, COUNT_OF(all), callback, data);
+        break;
+    }
+}
+
 static void was_reset(void *data, const struct pg_reply *reply)
 {
     struct pool_session *session = data;

@@ -70,14 +70,6 @@ static void finish_current(struct run_queue *queue, enum run_end end, const stru
     queue->handlers->ended(queue->data, queue, run, end, outcome);
 }
 
-static void set_state(struct run *run, enum run_event event, enum run_state state)
-{
-    if (!run_may(run->state, event)) {
-        fatal("run of %s: no event %d in state %s", run->job->name, event, run_state_name(run->state));
-    }
-    run->state = state;
-}
-
 /* --- the end of an attempt ---------------------------------------------------------------------------------------- */
 
 static enum run_state failed_state(const struct run *run, const char *sqlstate)
@@ -275,7 +267,10 @@ static void start_next(void *data)
     if (!may_start(queue) || reset_before(queue, run->job)) {
         return;
     }
-    set_state(run, RUN_EVENT_START, RUN_RUNNING);
+    if (run->state != RUN_CLAIMED) {
+        fatal("run of %s: its text would go out in state %s", run->job->name, run_state_name(run->state));
+    }
+    run->state = RUN_RUNNING;
     run->started = queue->handlers->now(queue->data);
     if (run->job->options->attempt_timeout > 0) {
         loop_timer_set(queue->timer, run->job->options->attempt_timeout);

@@ -13,7 +13,7 @@
 #include "model/job.h"
 #include "model/run.h"
 #include "pg/connection.h"
-#include "pg/session_reset.h"
+#include "pg/pool.h"
 
 #define WORK_NOT_OURS "CH003"
 #define WORK_HELD "CH010" /* the view is being refreshed by somebody else: nothing was done, nothing failed */

@@ -3,16 +3,15 @@
  *
  * Each file needs files above it in this list, and none below (script/check-circles):
  * scheduled.c      what one job is and does just now        names.c       which job has a name
- * list.c           lists of jobs                            failing.c     how often what fails is tried
- * timeline.c       a job's slots, and the timer             join.c        upstream results
- * pool_slots.c     pools and the lines for them             phase.c       the one place where a phase changes
- * requests.c       runs that were asked for                 decision.c    what is decided without running
- * upstream_check.c upstreams and trigger rules              wait.c        what a run waits for; starting deadlines
- * catch_up.c       overlap, what was missed, catch-up       event.c       what happens outside of any schedule
- * agenda.c         what a job does next                     suspend.c     suspension
- * state.c          life                                     link.c        `after` names to pointers
- * definition.c     another definition of a job              job_set.c     which jobs there are
- * scheduler.c      the caller's calls and reports
+ * list.c           lists of jobs                            timeline.c    a job's slots, and the timer
+ * join.c           upstream results                         pool_slots.c  pools and the lines for them
+ * phase.c          the one place where a phase changes      requests.c    runs that were asked for
+ * decision.c       what is decided without running          upstream_check.c upstreams and trigger rules
+ * wait.c           what a run waits for; deadlines          catch_up.c    overlap, what was missed, catch-up
+ * event.c          what happens outside of any schedule     agenda.c      what a job does next
+ * suspend.c        suspension                               state.c       life
+ * link.c           `after` names to pointers                definition.c  another definition of a job
+ * job_set.c        which jobs there are                     scheduler.c   the caller's calls and reports
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run.
  * So nothing recurses, however long a chain is. */
@@ -240,6 +239,10 @@ bool wake_is_due(const struct scheduled *it);
 /* Whether the current run is of one. */
 bool wake_runs(const struct scheduled *it);
 instant wait_deadline(const struct scheduled *it, instant slot); /* INSTANT_NEVER: none */
+/* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
+instant failing_until(const struct scheduled *it);
+/* Whether a slot of a refresh passes because the tries before it failed, and why. */
+bool failing_skips(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
 
 /* --- list.c ------------------------------------------------------------------------------------------------------- */
 
@@ -393,13 +396,6 @@ void names_finish(struct name_table *names);
 
 /* It suspends itself when it has failed too often. `noted`: slots may have fallen due before. */
 void suspend_if_failing(struct scheduler *scheduler, struct scheduled *it, bool noted);
-
-/* --- failing.c ---------------------------------------------------------------------------------------------------- */
-
-/* Until when a job that fails is not tried again for a change; INSTANT_NONE where its last run was well. */
-instant failing_until(const struct scheduled *it);
-/* Whether a slot of a refresh passes because the tries before it failed, and why. */
-bool failing_skips(const struct scheduled *it, instant slot, char reason[static SKIPPED_REASON_SIZE]);
 
 /* --- link.c ------------------------------------------------------------------------------------------------------- */
 
