@@ -12,7 +12,7 @@
 #include "pg/connection.h"
 #include "pg/session.h"
 
-/* --- between two texts --------------------------------------------------------------------------------------------- */
+/* --- between two texts -------------------------------------------------------------------------------------------- */
 
 /* Makes a session as good as new between two texts that know nothing of each other.
  *
@@ -23,7 +23,7 @@
 enum session_reset { RESET_NONE, RESET_SETTINGS, RESET_ALL };
 void pg_reset_session(struct pg_connection *connection, enum session_reset reset, pg_callback *callback, void *data);
 
-/* --- the pool ------------------------------------------------------------------------------------------------------ */
+/* --- the pool ----------------------------------------------------------------------------------------------------- */
 
 struct pool;
 struct pool_session;

@@ -137,7 +137,7 @@ instant wait_deadline(const struct scheduled *it, instant slot)
     return length > 0 ? slot + length : INSTANT_NEVER;
 }
 
-/* --- what fails is tried less often -------------------------------------------------------------------------------- */
+/* --- what fails is tried less often ------------------------------------------------------------------------------- */
 
 instant failing_until(const struct scheduled *it)
 {

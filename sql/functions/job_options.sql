@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Options of jobs that are made by SQL: the names and values of core/model/options.c, but for those that only a refresh
--- has a use for. integration/test_job_calls holds the two together.
+-- Options of jobs that are made by SQL: those of core/model/option_table.c with their bounds and words, but for options
+-- that only a refresh uses. integration/test_job_calls fails where the two differ.
 
 CREATE OR REPLACE FUNCTION chime.option_rule(p_name text, OUT kind text, OUT low numeric, OUT high numeric, OUT words text[])
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

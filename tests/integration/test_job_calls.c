@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "model/option_table.h"
 #include "model/options.h"
 #include "support/cluster/cluster.h"
 #include "support/ledger/ledger_sql.h"
@@ -241,6 +243,60 @@ START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)
         snprintf(known, sizeof(known), "SELECT chime.option_takes('%s') IS NOT NULL", name);
         ck_assert_msg(cluster_true(cluster, known) != is_of_refreshes(name), "%s", name);
     }
+}
+END_TEST
+
+/* As chime.option_rule has it, by the daemon's table. Of a limit 0 is "none". */
+static void put_rule(struct buffer *rule, const struct option *option)
+{
+    static const char *const kinds[] = {
+        [OPTION_WORD] = "word",           [OPTION_DURATION] = "duration", [OPTION_LIMIT] = "limit",
+        [OPTION_COUNT] = "count",         [OPTION_FACTOR] = "factor",     [OPTION_NAME] = "name",
+        [OPTION_SQLSTATES] = "sqlstates", [OPTION_ZONE] = "zone"};
+    bool bounded = option->kind == OPTION_DURATION || option->kind == OPTION_LIMIT || option->kind == OPTION_COUNT ||
+                   option->kind == OPTION_FACTOR;
+    buffer_puts(rule, kinds[option->kind]);
+    if (bounded) {
+        bool none = option->kind == OPTION_LIMIT && option->low == 0;
+        buffer_printf(rule, " %lld %lld", none ? 1 : (long long)option->low, (long long)option->high);
+    }
+    bool delivery = strcmp(option->name, "delivery") == 0;
+    for (size_t i = 0; i < MOST_WORDS && option->words[i] != NULL; i++) {
+        if (!delivery || strcmp(option->words[i], "at_most_once") == 0) {
+            buffer_printf(rule, " %s", option->words[i]);
+        }
+    }
+}
+
+static void expect_rule(const struct option *option)
+{
+    struct buffer rule = {0};
+    char sql[200];
+    put_rule(&rule, option);
+    snprintf(sql, sizeof(sql),
+             "SELECT concat_ws(' ', kind, low, high, array_to_string(words, ' ')) FROM chime.option_rule('%s')",
+             option->name);
+    char *found = cluster_value(cluster, sql);
+    ck_assert_msg(strcmp(found, buffer_text(&rule)) == 0, "%s: \"%s\" in SQL, \"%s\" in C", option->name, found,
+                  buffer_text(&rule));
+    free(found);
+    buffer_finish(&rule);
+}
+
+START_TEST(sql_has_the_options_of_the_daemons_table_with_their_bounds_and_words)
+{
+    int count = 0;
+    for (size_t i = 0; option_at(i) != NULL; i++) {
+        if (!is_of_refreshes(option_at(i)->name)) {
+            expect_rule(option_at(i));
+            count++;
+        }
+    }
+    char *rows = cluster_value(
+        cluster, "SELECT count(*) FROM regexp_matches(pg_get_function_sqlbody('chime.option_rule(text)'::regprocedure),"
+                 " $$\\('[a-z_.]+'(::text)?, *'[a-z]+'$$, 'g')");
+    ck_assert_int_eq(atoi(rows), count);
+    free(rows);
 }
 END_TEST
 
@@ -534,6 +590,7 @@ int main(void)
     tcase_add_checked_fixture(people, set_up, tear_down);
     tcase_set_timeout(people, 120);
     tcase_add_test(people, options_and_their_values_are_taken_as_the_daemon_takes_them);
+    tcase_add_test(people, sql_has_the_options_of_the_daemons_table_with_their_bounds_and_words);
     tcase_add_test(people, options_and_settings_are_kept_as_texts_and_replaced_as_a_whole);
     tcase_add_test(people, a_run_is_asked_for_and_cancelled_by_its_owner);
     tcase_add_test(people, a_job_that_runs_once_has_one_slot_at_a_whole_second);
