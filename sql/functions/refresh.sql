@@ -185,6 +185,24 @@ COMMENT ON ROUTINE chime.refuse_full IS 'raises for a strict view, which is not 
 -- environment, whoever asks, as chime.difference() has it: a time's text, its day and a float's digits depend on
 -- settings. Views below that one job refreshes together with this one go first, unless this transaction has done so:
 -- such a view alone would be older than its refresh says.
+-- Readers take an old stamp for a sign that nothing refreshes. So a refresh by schedule or by hand stamps all rows, where
+-- that is cheap; in a larger relation, and after a change, only rows that differ have another stamp.
+CREATE OR REPLACE FUNCTION chime.stamp_rows(p_view chime.view, p_kept regclass) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_stamps text;
+    v_old text;
+BEGIN
+    SELECT string_agg(format('%I = chime.as_of()', a.attname), ', '), string_agg(format('%I IS DISTINCT FROM chime.as_of()', a.attname), ' OR ')
+      INTO v_stamps, v_old
+      FROM pg_attribute a
+     WHERE a.attrelid = p_kept AND a.attname = ANY (p_view.stamps) AND a.atttypid = 'timestamptz'::regtype AND NOT a.attisdropped;
+    IF v_stamps IS NOT NULL THEN
+        EXECUTE format('UPDATE %s SET %s WHERE %s', p_kept, v_stamps, v_old);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.stamp_rows IS 'gives each row of a kept relation the time of this refresh in its stamps, as far as they are instants';
+
 CREATE OR REPLACE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true,
                               p_watch boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
@@ -262,6 +280,9 @@ BEGIN
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
                                (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint, coalesce(v_watch_us, 0),
                                p_revisit OR method <> 'keyed');
+    IF p_revisit AND v_kind <> 'MATERIALIZED VIEW' AND v_view.stamps <> '{}' AND rows <= 10000 THEN
+        PERFORM chime.stamp_rows(v_view, v_kept);
+    END IF;
     RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION chime.refresh IS

@@ -300,6 +300,25 @@ START_TEST(the_seeds_refresh_function_says_what_it_did)
 }
 END_TEST
 
+/* The seed takes materialized_at of more than an hour ago for a sign that nothing refreshes. */
+START_TEST(after_a_refresh_no_row_looks_stale_also_of_a_domain_that_was_idle)
+{
+#define STAMPS(relation) "SELECT string_agg(DISTINCT materialized_at::text, ' ') FROM " relation
+    cluster_execute(cluster, "SET chime.as_of = '" NEXT_DAY "'; SELECT refresh_telemetry_summary_views()");
+    EXPECT_SQL(cluster, STAMPS("chat_telemetry_domain_summary"), NEXT_DAY);
+    EXPECT_SQL(cluster, STAMPS("chat_telemetry_model_summary"), NEXT_DAY);
+    /* A change costs its own row only. */
+    cluster_execute(cluster,
+                    "SET chime.as_of = '2026-03-11 13:30:00+00';"
+                    "INSERT INTO chat_telemetry (domain, created_at) VALUES ('new.example', '2026-03-11 13:00+00');"
+                    "SELECT chime.refresh('chat_telemetry_domain_summary', p_revisit => false)");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(domain, ' ') FROM chat_telemetry_domain_summary WHERE materialized_at >"
+               " timestamptz '" NEXT_DAY "'",
+               "new.example");
+}
+END_TEST
+
 START_TEST(readers_get_the_trend_and_no_request)
 {
     static const char *const forbidden[] = {"TABLE chat_telemetry", "TABLE chat_telemetry_rollups__live",
@@ -360,6 +379,7 @@ static Suite *suite(void)
     tcase_add_test(cases, hours_since_the_last_refresh_come_from_the_requests);
     tcase_add_test(cases, the_trend_is_of_one_domain_and_bounded);
     tcase_add_test(cases, the_seeds_refresh_function_says_what_it_did);
+    tcase_add_test(cases, after_a_refresh_no_row_looks_stale_also_of_a_domain_that_was_idle);
     tcase_add_test(cases, readers_get_the_trend_and_no_request);
     tcase_add_test(cases, a_function_of_definers_rights_is_vetted_at_each_call);
     suite_add_tcase(all, cases);
