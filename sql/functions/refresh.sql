@@ -181,12 +181,8 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.refuse_full IS 'raises for a strict view, which is not to be refreshed whole because it cannot be keyed';
 
--- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one
--- environment, whoever asks, as chime.difference() has it: a time's text, its day and a float's digits depend on
--- settings. Views below that one job refreshes together with this one go first, unless this transaction has done so:
--- such a view alone would be older than its refresh says.
--- Readers take an old stamp for a sign that nothing refreshes. So a refresh by schedule or by hand stamps all rows, where
--- that is cheap; in a larger relation, and after a change, only rows that differ have another stamp.
+-- Readers take an old stamp for a sign that nothing refreshes. So a refresh by schedule or by hand stamps all rows of a
+-- small relation. In a larger one, and after a change, only rows that differ get another stamp.
 CREATE OR REPLACE FUNCTION chime.stamp_rows(p_view chime.view, p_kept regclass) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -203,6 +199,10 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.stamp_rows IS 'gives each row of a kept relation the time of this refresh in its stamps, as far as they are instants';
 
+-- Makes a kept relation equal to its live definition. Everyone refreshes through here: runs, psql, verify. In one
+-- environment, whoever asks, as chime.difference() has it: a time's text, its day and a float's digits depend on
+-- settings. Views below that one job refreshes together with this one go first, unless this transaction has done so:
+-- such a view alone would be older than its refresh says.
 CREATE OR REPLACE FUNCTION chime.refresh(p_view text, p_full boolean DEFAULT false, p_revisit boolean DEFAULT true,
                               p_watch boolean DEFAULT true)
 RETURNS TABLE (method text, reason text, keys bigint, rows bigint, inserted bigint, updated bigint, deleted bigint, rejected bigint)
