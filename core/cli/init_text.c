@@ -206,6 +206,7 @@ static void put_roles(struct buffer *text, const char *role)
     put_role(text, "analytics_reader", "NOLOGIN");
     put_role(text, "pgchime_jobs", "NOLOGIN");
     put_role(text, "pgchime_monitor", "NOLOGIN");
+    put_role(text, "pgchime_operator", "NOLOGIN");
     buffer_printf(text, "END %s;\n", tag);
     free(tag);
 }
@@ -356,7 +357,9 @@ void init_put_sql(struct buffer *text, const struct init_names *names)
         text,
         ", owns what it makes, and runs jobs as that role: a job\n"
         "-- that writes to your tables needs its own GRANT. Who is to read the views gets analytics_reader, who is to\n"
-        "-- make jobs of their own pgchime_jobs, who is to watch everybody's and change nothing pgchime_monitor.\n"
+        "-- make jobs of their own pgchime_jobs, who is to watch everybody's and change nothing pgchime_monitor. Who "
+        "is to ask\n"
+        "-- for runs, and to suspend jobs, through pgchime-web also pgchime_operator.\n"
         "\n" PUT_PATH);
     put_roles(text, names->role);
     buffer_puts(text, "-- It proves who it is as pg_hba.conf says: peer needs nothing more, a password is set by:\n"

@@ -175,8 +175,11 @@ static void read_proxy(struct reader *reader, const config_setting_t *group)
     }
 }
 
-static const struct setting_key access_keys[] = {
-    {"tokens_file", SETTING_STRING}, {"peer", SETTING_LIST}, {"proxy", SETTING_GROUP}, {"anonymous", SETTING_STRING}};
+static const struct setting_key access_keys[] = {{"tokens_file", SETTING_STRING},
+                                                 {"peer", SETTING_LIST},
+                                                 {"proxy", SETTING_GROUP},
+                                                 {"anonymous", SETTING_STRING},
+                                                 {"show_commands", SETTING_STRING}};
 static const struct setting_table access_table = {access_keys, COUNT_OF(access_keys)};
 
 static void read_anonymous(struct reader *reader, const config_setting_t *group)
@@ -198,6 +201,16 @@ static void read_anonymous(struct reader *reader, const config_setting_t *group)
     }
 }
 
+static void read_show_commands(struct reader *reader, const config_setting_t *group)
+{
+    struct web_config *web = web_of(reader);
+    web->show_commands = read_role(reader, group, "show_commands", "\"access\"", WEB_VIEW);
+    if (web->show_commands < WEB_VIEW) {
+        reader_report(reader, config_setting_get_member(group, "show_commands"), "write show_commands = \"operate\";",
+                      "\"show_commands\" of \"access\" is \"view\" or \"operate\"");
+    }
+}
+
 static void read_access(struct reader *reader, const config_setting_t *group)
 {
     settings_check(reader, group, &access_table, "\"access\"");
@@ -205,13 +218,22 @@ static void read_access(struct reader *reader, const config_setting_t *group)
     read_peers(reader, config_setting_get_member(group, "peer"));
     read_proxy(reader, config_setting_get_member(group, "proxy"));
     read_anonymous(reader, group);
+    read_show_commands(reader, group);
+}
+
+static void read_actions(struct reader *reader, const config_setting_t *setting)
+{
+    web_of(reader)->actions = config_setting_get_bool(setting) != CONFIG_FALSE;
 }
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static const struct setting_key keys[] = {
-    {"listen", SETTING_NAMES}, {"databases", SETTING_GROUP}, {"url", SETTING_STRING}, {"access", SETTING_GROUP}};
-static read_function *const readers[] = {read_listen, databases_read, read_url, read_access};
+static const struct setting_key keys[] = {{"listen", SETTING_NAMES},
+                                          {"databases", SETTING_GROUP},
+                                          {"url", SETTING_STRING},
+                                          {"access", SETTING_GROUP},
+                                          {"actions", SETTING_BOOLEAN}};
+static read_function *const readers[] = {read_listen, databases_read, read_url, read_access, read_actions};
 static const struct file_kind web_file = {"web.conf", {keys, COUNT_OF(keys)}, readers, ""};
 
 static struct web_config *start(const char *file)
@@ -226,7 +248,7 @@ static struct web_config *start(const char *file)
                               .complete = true,
                               .databases_sound = true,
                               .databases_named = true};
-    *web = (struct web_config){.config = config, .listen = standard, .listen_count = 1};
+    *web = (struct web_config){.config = config, .listen = standard, .listen_count = 1, .show_commands = WEB_VIEW};
     return web;
 }
 
@@ -245,6 +267,11 @@ struct web_config *web_config_load(const char *file, struct report *report)
     if (report->count == findings_before && web->config->database_count == 0) {
         report_add(report, web->config->file, 0, "write databases: { main: { conninfo = \"...\"; }; };",
                    "no database is named");
+    }
+    if (web->actions && web->anonymous != WEB_NONE) {
+        report_add(report, web->config->file, web->anonymous_line,
+                   "remove one of the two, and give those who look tokens, too",
+                   "with \"actions\" nobody is let in without a name: \"anonymous\" would do that");
     }
     if (report->count != findings_before) {
         web_config_free(web);

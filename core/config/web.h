@@ -4,7 +4,9 @@
  * listen    = "127.0.0.1:8743";            or "unix:/run/pgchime-web/http.sock"; a list is allowed
  * databases: { NAME: { conninfo = "..."; }; };     as in pgchime.conf
  * url       = "https://cron.example.com/"; a name allowed in Host
+ * actions   = false;                       whether who operates may ask for runs, suspend, silence
  * access: { tokens_file = "/etc/pgchime-web/web.tokens"; anonymous = "none"|"tiles"|"view";
+ *           show_commands = "view"|"operate";      who sees the texts of jobs
  *           peer = ( { user = "alice"; role = "view"; }, { group = "ops"; role = "view"; } );
  *           proxy: { from = ["unix", "10.0.0.1"]; user_header = "X-Remote-User"; role = "view"; }; };
  *
@@ -42,8 +44,10 @@ struct web_config {
     const char *const *listen;
     size_t listen_count;
     int listen_line;
-    const char *url;         /* NULL not given */
-    const char *tokens_file; /* absolute; NULL not given */
+    const char *url; /* NULL not given */
+    bool actions;
+    const char *tokens_file;     /* absolute; NULL not given */
+    enum web_role show_commands; /* WEB_VIEW, or WEB_OPERATE */
     enum web_role anonymous;
     int anonymous_line;
     const struct web_peer *peers;

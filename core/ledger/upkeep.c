@@ -39,6 +39,8 @@ static const struct step steps[] = {
     {"SELECT chime.forget_rows($1, $2, 'minute', 'minute', '400 days'), NULL", true, false,
      "old totals by minute could not be removed"},
     {"SELECT chime.sum_days($1, $2, $3), NULL", true, true, "days could not be summed up"},
+    {"SELECT chime.forget_rows($1, $2, 'action', 'at', '400 days'), NULL", true, false,
+     "old actions of people could not be removed"},
     {"SELECT chime.forget_jobs($1, $2), NULL", true, false, "jobs that were unscheduled long ago could not be removed"},
     {"SELECT chime.forget_leaderships($1, $2), NULL", true, false, "old leaderships could not be removed"},
 };

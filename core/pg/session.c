@@ -87,7 +87,6 @@ const struct pg_setting pg_page_settings[] = {
     {"tcp_user_timeout", "10s"},
     {"search_path", ""},
     {"default_transaction_isolation", "read committed"},
-    {"default_transaction_read_only", "on"},
     {"TimeZone", "UTC"},
     {"DateStyle", "ISO"},
     {"IntervalStyle", "postgres"},
@@ -95,6 +94,7 @@ const struct pg_setting pg_page_settings[] = {
     {"jit", "off"},
     {"quote_all_identifiers", "off"},
     {"max_parallel_workers_per_gather", "0"},
+    {"default_transaction_read_only", "on"},
 };
 const size_t pg_page_setting_count = COUNT_OF(pg_page_settings);
 

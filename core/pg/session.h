@@ -32,7 +32,7 @@ extern const struct pg_setting pg_watch_settings[];
 extern const size_t pg_watch_setting_count;
 extern const struct pg_setting pg_alert_settings[];
 extern const size_t pg_alert_setting_count;
-extern const struct pg_setting pg_page_settings[];
+extern const struct pg_setting pg_page_settings[]; /* the last one keeps the session from writing */
 extern const size_t pg_page_setting_count;
 extern const struct pg_setting pg_worker_settings[];
 extern const size_t pg_worker_setting_count;

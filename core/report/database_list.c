@@ -32,9 +32,9 @@ enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 19, CO
 
 /* A leader whose session is gone leads no more; who it was is still said. */
 static const char status_sql[] =
-    "SELECT $1::text, true, (SELECT max(number) FROM chime.migration), CASE WHEN l.token IS NOT NULL THEN l.instance "
+    "SELECT $1::text, true, (SELECT max(number) FROM chime.migration), CASE WHEN l.pid IS NOT NULL THEN l.instance "
     "END,"
-    "       CASE WHEN l.token IS NOT NULL THEN l.since END, l.epoch, s.alive,"
+    "       CASE WHEN l.pid IS NOT NULL THEN l.since END, l.epoch, s.alive,"
     "       (extract(epoch FROM s.heartbeat_age) * 1000000)::bigint,"
     "       nullif(array_to_string(s.followers, ', '), ''), l.timeline,"
     "       j.jobs, j.jobs - " IDLE_JOBS_SQL ","

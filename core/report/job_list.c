@@ -49,7 +49,8 @@ enum {
     COLUMN_SCHEDULE,
     COLUMN_NEXT,
     COLUMN_VIEWS = 20,
-    COLUMN_OPTIONS = 22,
+    COLUMN_COMMAND,
+    COLUMN_OPTIONS,
     COLUMN_CHOSEN,
     COLUMN_STANDARD
 };
@@ -63,16 +64,18 @@ enum {
     "                                      UNION SELECT f.job_id FROM chime.job f WHERE f.problem IS NOT NULL)"     \
     "      OR $7::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.suspended_at IS NOT NULL))"
 
+#define STATE_SQL                                                                                                  \
+    "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"                   \
+    "            WHEN s.suspended_at IS NOT NULL THEN 'suspended'"                                                 \
+    "            ELSE coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'waiting' ELSE 'running' END FROM chime.run r" \
+    "                           WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1),"                     \
+    "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing'"       \
+    "                               ELSE 'ok' END) END"
+
 /* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
  * slot. */
 static const char jobs_sql[] =
-    "SELECT j.name, $1::text, NULL, j.schedule, NULL,"
-    "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"
-    "            WHEN s.suspended_at IS NOT NULL THEN 'suspended'"
-    "            ELSE coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'waiting' ELSE 'running' END FROM chime.run r"
-    "                           WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1),"
-    "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing' ELSE 'ok' "
-    "END) END,"
+    "SELECT j.name, $1::text, NULL, j.schedule, NULL," STATE_SQL ","
     "       s.last_start, s.last_duration_us, s.consecutive_failures, j.active, j.origin, j.plugin, j.owner,"
     "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR (SELECT true FROM chime.missed m"
     "                                    WHERE m.job_id = j.job_id LIMIT 1) THEN s.last_slot END, s.last_success, "
@@ -97,6 +100,16 @@ static const char count_sql[] = "SELECT count(*) FROM chime.job j WHERE j.active
 static const char *const count_examples[][QUESTION_PARAMETERS_MAX] = {
     {"main", NULL, NULL, "f", "example", "f", "f"}, {"main", NULL, NULL, "f", "example", "t", "f"}, {NULL}};
 const struct report_statement job_count_statement = {"job_count", count_sql, 7, count_examples};
+
+static const char numbers_sql[] =
+    "SELECT j.job_id FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    " WHERE j.active AND j.removed_at IS NULL AND position(lower($1::text) IN lower(j.name)) > 0"
+    "   AND ($2::text IS NULL OR j.plugin = $2) AND ($3::text IS NULL OR j.owner = $3)"
+    "   AND ($4::text IS NULL OR j.origin = $4) AND ($5::text IS NULL OR " STATE_SQL " = $5) ORDER BY j.job_id";
+static const char *const numbers_examples[][QUESTION_PARAMETERS_MAX] = {
+    {"", NULL, NULL, NULL, NULL}, {"exam", NULL, NULL, "conf", "failing"}, {NULL}};
+const struct report_statement job_numbers_statement = {"job_numbers", numbers_sql, 5, numbers_examples};
+
 enum { RESULT_ACTIVE = 9, RESULT_FAILS = COUNT_OF(columns), RESULT_WAKERS, RESULT_CALENDAR = RESULT_WAKERS + 3 };
 
 struct output_list *job_list_create(void)
@@ -140,6 +153,18 @@ static void add_job(struct output_list *list, const struct pg_rows *rows, size_t
         struct job_calendar calendar = job_calendar_of_row(rows, row, RESULT_CALENDAR);
         output_set_instant(list, COLUMN_NEXT, job_next_slot(&calendar, database, zones));
     }
+}
+
+void job_numbers_ask(struct question *question, const struct job_choice *choice)
+{
+    *question = (struct question){
+        .id = REPORT_JOB_NUMBERS,
+        .parameters = {choice->part, choice->plugin, choice->owner, choice->origin, choice->state}};
+}
+
+void job_list_hide_commands(struct output_list *list)
+{
+    output_clear(list, COLUMN_COMMAND);
 }
 
 /* What SQL did not choose already. */

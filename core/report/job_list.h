@@ -34,12 +34,26 @@ struct job_page {
     bool cut;      /* there are more than the limit */
 };
 
+/* As the page chooses among those that it shows; NULL: any. */
+struct job_choice {
+    const char *part; /* of the name, in either case; "": any */
+    const char *plugin;
+    const char *owner;
+    const char *origin;
+    const char *state; /* the word of the column */
+};
+
+/* The numbers of active jobs, a row each. */
+void job_numbers_ask(struct question *question, const struct job_choice *choice);
+
 struct output_list *job_list_create(void);
 /* The next rows, which go on where the page is: asked and taken until it has ended. */
 void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
                   struct job_page *page);
 void job_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database,
                    const struct job_filter *filter, struct job_page *page);
+/* Their texts are null from then on. */
+void job_list_hide_commands(struct output_list *list);
 /* How many active jobs come behind the page; false: SQL cannot say. */
 bool job_count_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
                    const struct job_page *page);

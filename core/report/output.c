@@ -133,6 +133,15 @@ void output_set(struct output_list *list, size_t column, const char *text)
     }
 }
 
+void output_clear(struct output_list *list, size_t column)
+{
+    for (size_t row = 0; row < list->row_count; row++) {
+        struct output_value *value = &list->values[row * list->column_count + column];
+        free(value->text);
+        *value = (struct output_value){.given = false};
+    }
+}
+
 void output_take_row(struct output_list *list, const struct pg_rows *rows, size_t row)
 {
     output_add_row(list);

@@ -62,6 +62,8 @@ void output_set_number(struct output_list *list, size_t column,
                        int64_t number);                                       /* integers, bytes, booleans, durations */
 void output_set_instant(struct output_list *list, size_t column, instant at); /* INSTANT_NONE, _NEVER: null */
 
+void output_clear(struct output_list *list, size_t column); /* null in every row */
+
 /* An answer whose columns are those of the list, in order; what it has beyond is somebody else's. */
 void output_take_row(struct output_list *list, const struct pg_rows *rows, size_t row);
 void output_take_rows(struct output_list *list, const struct pg_rows *rows);

@@ -32,7 +32,9 @@ static const char why_sql[] =
     "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     "  LEFT JOIN chime.listener w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
-    "  LEFT JOIN LATERAL (SELECT * FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1) r ON "
+    "  LEFT JOIN LATERAL (SELECT r.job_id, r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at,"
+    "                            r.started_at, r.claimed_at FROM chime.run r WHERE r.job_id = j.job_id ORDER BY r.pid "
+    "NULLS LAST LIMIT 1) r ON "
     "true"
     "  LEFT JOIN LATERAL (SELECT l.* FROM unnest(enum_range(NULL::chime.run_kind)) AS k (kind)"
     "                     CROSS JOIN LATERAL (SELECT * FROM chime.run_history h WHERE " JOB_HISTORY_BY_KEY

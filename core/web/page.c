@@ -122,6 +122,9 @@ static bool take_jobs(struct page *page, const struct config_database *database,
     (void)err;
     job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
     job_page_finish(&page->job_page);
+    if (page->hides) {
+        job_list_hide_commands(page->lists[0]);
+    }
     return true;
 }
 
@@ -150,6 +153,9 @@ static bool take_job(struct page *page, const struct config_database *database, 
     }
     job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
     job_page_finish(&page->job_page);
+    if (page->hides) {
+        job_list_hide_commands(page->lists[0]);
+    }
     run_list_take(page->lists[1], &answers[1]);
     return true;
 }
@@ -396,6 +402,11 @@ void page_destroy(struct page *page)
     buffer_finish(&page->states);
     http_target_finish(&page->target);
     free(page);
+}
+
+void page_hide_commands(struct page *page)
+{
+    page->hides = true;
 }
 
 void page_databases(const struct page *page, size_t *first, size_t *count)

@@ -23,6 +23,7 @@ struct page_kind;
  * also then. The configuration is borrowed. */
 struct page *page_create(const struct config *config, struct http_target *target, struct error *err);
 void page_destroy(struct page *page);
+void page_hide_commands(struct page *page); /* its answer has no texts of jobs */
 /* Which databases are to be asked: [first, first + count) of the configuration. */
 void page_databases(const struct page *page, size_t *first, size_t *count);
 /* What is asked of one. */

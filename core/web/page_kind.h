@@ -27,6 +27,7 @@ struct page {
     struct output_list *lists[PAGE_LISTS_MAX];
     size_t list_count;
     bool well;
+    bool hides;
     size_t round;
     struct why_facts why; /* of page_why alone */
     char job_id[24];

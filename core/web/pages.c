@@ -39,6 +39,7 @@ struct kept {
     struct pages *pages;
     struct kept *next;
     char *name;
+    bool hides;
     struct page *page; /* while it is being made */
     struct part *parts;
     size_t part_count;
@@ -251,10 +252,10 @@ static void ask(struct kept *kept)
     }
 }
 
-static struct kept *find_kept(const struct pages *pages, const char *name)
+static struct kept *find_kept(const struct pages *pages, const char *name, bool hides)
 {
     struct kept *kept = pages->kept;
-    while (kept != NULL && strcmp(kept->name, name) != 0) {
+    while (kept != NULL && (kept->hides != hides || strcmp(kept->name, name) != 0)) {
         kept = kept->next;
     }
     return kept;
@@ -275,10 +276,10 @@ static void drop_old(struct pages *pages)
     }
 }
 
-static struct kept *keep(struct pages *pages, const char *name)
+static struct kept *keep(struct pages *pages, const char *name, bool hides)
 {
     struct kept *kept = xcalloc(1, sizeof(*kept));
-    *kept = (struct kept){.pages = pages, .next = pages->kept, .name = xstrdup(name)};
+    *kept = (struct kept){.pages = pages, .next = pages->kept, .name = xstrdup(name), .hides = hides};
     pages->kept = kept;
     return kept;
 }
@@ -303,6 +304,9 @@ static void begin(struct kept *kept, struct page *page)
 {
     kept->page = page;
     kept->asked_at = clock_boot();
+    if (kept->hides) {
+        page_hide_commands(page);
+    }
     ask(kept);
 }
 
@@ -312,11 +316,11 @@ static void wait_for(struct kept *kept, struct http_request *request)
     kept->waiting[kept->waiting_count++] = request;
 }
 
-void pages_answer(struct pages *pages, struct http_request *request)
+void pages_answer(struct pages *pages, struct http_request *request, bool hides)
 {
     struct error err;
     const char *name = http_request_head(request)->target;
-    struct kept *kept = find_kept(pages, name);
+    struct kept *kept = find_kept(pages, name, hides);
     if (kept != NULL && kept->page != NULL) {
         wait_for(kept, request);
         return;
@@ -330,7 +334,7 @@ void pages_answer(struct pages *pages, struct http_request *request)
         http_reply_problem(request, pages_status(&err), err.message, err.hint[0] != '\0' ? err.hint : NULL, NULL);
         return;
     }
-    kept = kept != NULL ? kept : keep(pages, name);
+    kept = kept != NULL ? kept : keep(pages, name, hides);
     wait_for(kept, request);
     begin(kept, page);
     drop_old(pages);
@@ -355,16 +359,16 @@ static void make_next(void *data)
     set_timer(pages, BETWEEN);
 }
 
-struct kept *pages_hold(struct pages *pages, const char *target, struct error *err)
+struct kept *pages_hold(struct pages *pages, const char *target, bool hides, struct error *err)
 {
-    struct kept *kept = find_kept(pages, target);
+    struct kept *kept = find_kept(pages, target, hides);
     if (kept == NULL) {
         struct page *page = read_page(pages, target, err);
         if (page == NULL) {
             return NULL;
         }
         page_destroy(page);
-        kept = keep(pages, target);
+        kept = keep(pages, target, hides);
     }
     if (kept->holders == 0 && pages->held == HELD_MAX) {
         error_set(err, ERROR_REFUSED, "%d different pages are followed already", HELD_MAX);
@@ -406,7 +410,7 @@ struct pages *pages_create(struct loop *loop, const struct config *config)
     pages->timer = loop_timer_create(loop, make_next, pages);
     pages->sessions = xcalloc(config->database_count, sizeof(struct session *));
     for (size_t i = 0; i < config->database_count; i++) {
-        pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i]);
+        pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i], false);
     }
     return pages;
 }

@@ -19,12 +19,12 @@ struct kept;
 /* The configuration is borrowed. */
 struct pages *pages_create(struct loop *loop, const struct config *config);
 void pages_destroy(struct pages *pages); /* who waits is not answered; takes NULL */
-/* Answers the request, now or later. */
-void pages_answer(struct pages *pages, struct http_request *request);
+/* Answers the request, now or later. `hides`: without the texts of jobs. */
+void pages_answer(struct pages *pages, struct http_request *request, bool hides);
 
 /* The page of a target as it is written ("/api/v1/d/main/jobs"), held until it is released as often. NULL with the
  * error, as for page_create; ERROR_REFUSED: 256 are held already. */
-struct kept *pages_hold(struct pages *pages, const char *target, struct error *err);
+struct kept *pages_hold(struct pages *pages, const char *target, bool hides, struct error *err);
 void pages_release(struct pages *pages, struct kept *kept);
 /* Another text when the page is another one: the beginning of its ETag, or of what is wrong. "": it is being made. */
 const char *kept_version(const struct kept *kept);

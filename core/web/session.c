@@ -18,7 +18,8 @@
 struct ask {
     struct ask *next;
     struct session *session;
-    const struct question *questions;
+    const struct question *questions; /* or */
+    const struct pg_statement *statement;
     size_t count;
     session_callback *callback;
     void *data;
@@ -30,6 +31,7 @@ struct session {
     struct resolver *resolver;
     const struct config_database *database;
     struct pg_connection *connection;
+    bool acts;
     bool checked;     /* it may be asked */
     struct ask *asks; /* oldest first */
     struct loop_timer *timer;
@@ -123,6 +125,10 @@ static void answered(void *data, const struct pg_reply *reply)
 static void send_ask(struct ask *ask)
 {
     struct pg_statement statements[SESSION_QUESTIONS_MAX];
+    if (ask->statement != NULL) {
+        pg_send(ask->session->connection, ask->statement, 1, answered, ask);
+        return;
+    }
     for (size_t i = 0; i < ask->count; i++) {
         const struct report_statement *statement = report_statement(ask->questions[i].id);
         statements[i] = (struct pg_statement){.name = statement->name,
@@ -194,7 +200,7 @@ static void connect_now(struct session *session)
     struct pg_target target = {.conninfo = session->database->conninfo,
                                .application_name = "pgchime web",
                                .settings = pg_page_settings,
-                               .setting_count = pg_page_setting_count,
+                               .setting_count = pg_page_setting_count - (session->acts ? 1 : 0),
                                .connect_timeout = CONNECT_WITHIN};
     session->connection = pg_open(session->loop, session->resolver, &target, &handlers, session);
 }
@@ -211,17 +217,9 @@ static void answer_failed(void *data)
     free(ask);
 }
 
-void session_ask(struct session *session, const struct question *questions, size_t count, session_callback *callback,
-                 void *data)
+static void line_up(struct session *session, struct ask *ask)
 {
-    struct ask *ask = xcalloc(1, sizeof(*ask));
     struct ask **end = &session->asks;
-    *ask = (struct ask){.session = session,
-                        .questions = questions,
-                        .count = count,
-                        .callback = callback,
-                        .data = data,
-                        .until = clock_boot() + PATIENCE};
     while (*end != NULL) {
         end = &(*end)->next;
     }
@@ -236,10 +234,36 @@ void session_ask(struct session *session, const struct question *questions, size
     }
 }
 
-struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database)
+void session_ask(struct session *session, const struct question *questions, size_t count, session_callback *callback,
+                 void *data)
+{
+    struct ask *ask = xcalloc(1, sizeof(*ask));
+    *ask = (struct ask){.session = session,
+                        .questions = questions,
+                        .count = count,
+                        .callback = callback,
+                        .data = data,
+                        .until = clock_boot() + PATIENCE};
+    line_up(session, ask);
+}
+
+void session_call(struct session *session, const struct pg_statement *statement, session_callback *callback, void *data)
+{
+    struct ask *ask = xcalloc(1, sizeof(*ask));
+    *ask = (struct ask){.session = session,
+                        .statement = statement,
+                        .count = 1,
+                        .callback = callback,
+                        .data = data,
+                        .until = clock_boot() + PATIENCE};
+    line_up(session, ask);
+}
+
+struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
+                               bool acts)
 {
     struct session *session = xcalloc(1, sizeof(*session));
-    *session = (struct session){.loop = loop, .resolver = resolver, .database = database};
+    *session = (struct session){.loop = loop, .resolver = resolver, .database = database, .acts = acts};
     session->timer = loop_timer_create(loop, waited, session);
     return session;
 }

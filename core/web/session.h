@@ -19,10 +19,15 @@ struct session;
 /* Once, later: `reply` has the rows of each question, or `err` says why there are none. */
 typedef void session_callback(void *data, const struct pg_reply *reply, const struct error *err);
 
-struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database);
+/* `acts`: what is asked may write; else the session cannot. */
+struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
+                               bool acts);
 void session_destroy(struct session *session); /* who asked is not answered; takes NULL */
 /* The questions stay the caller's, until it is answered. */
 void session_ask(struct session *session, const struct question *questions, size_t count, session_callback *callback,
                  void *data);
+/* The same with a statement that is no question of a report. It and its parameters stay the caller's, likewise. */
+void session_call(struct session *session, const struct pg_statement *statement, session_callback *callback,
+                  void *data);
 
 #endif

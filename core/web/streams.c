@@ -24,6 +24,7 @@ struct stream {
     struct streams *streams;
     struct stream *next;
     struct http_request *request;
+    bool hides;
     struct topic topics[STREAM_TOPICS_MAX];
     size_t topic_count;
 };
@@ -162,7 +163,7 @@ static bool add_topic(struct stream *stream, const char *name, struct error *err
         return error_hint(err, "ask for the others from time to time, with the ETag that each had");
     }
     char *target = xasprintf("/api/v1%s", name);
-    struct kept *kept = name[0] == '/' ? pages_hold(pages, target, err) : NULL;
+    struct kept *kept = name[0] == '/' ? pages_hold(pages, target, stream->hides, err) : NULL;
     free(target);
     if (kept == NULL) {
         return name[0] == '/' ? false : error_set(err, ERROR_USAGE, "\"%s\" is no path below /api/v1", name);
@@ -205,11 +206,11 @@ static void begin(struct stream *stream)
     say_news(stream);
 }
 
-void streams_begin(struct streams *streams, struct http_request *request, const char *topics)
+void streams_begin(struct streams *streams, struct http_request *request, const char *topics, bool hides)
 {
     struct error err = {.kind = ERROR_NONE};
     struct stream *stream = xcalloc(1, sizeof(*stream));
-    *stream = (struct stream){.streams = streams, .request = request};
+    *stream = (struct stream){.streams = streams, .request = request, .hides = hides};
     if (streams->count == STREAMS_MAX) {
         error_set(&err, ERROR_REFUSED, "%d streams are open already", STREAMS_MAX);
         error_hint(&err, "ask for the pages from time to time, with the ETag that each had");

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with what they
- * say.
+/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with the pages.
  *
  * Does: hold the pages that are named, and say "event: v" with {"/d/main/jobs": "VERSION"} of those that changed, at
  *   most four times a second; a comment each 15 s, at which it is also asked again who may go on.
@@ -20,7 +19,8 @@ struct streams *streams_create(struct loop *loop, struct pages *pages,
                                bool (*allowed)(void *data, const struct http_request *request), void *data);
 /* Before the pages; the connections are left to their server. Takes NULL. */
 void streams_destroy(struct streams *streams);
-/* Answers the request. `topics`: paths below /api/v1, as they are written, with blanks between them. */
-void streams_begin(struct streams *streams, struct http_request *request, const char *topics);
+/* Answers the request. `hides`: of pages without the texts of jobs. `topics`: paths below /api/v1, as they are written,
+ * with blanks between them. */
+void streams_begin(struct streams *streams, struct http_request *request, const char *topics, bool hides);
 
 #endif

@@ -11,7 +11,9 @@
 
 #include "base/log.h"
 #include "loop/supervisor.h"
+#include "report/output.h"
 #include "web/access.h"
+#include "web/actions.h"
 #include "web/files.h"
 #include "web/pages.h"
 #include "web/streams.h"
@@ -36,6 +38,7 @@ struct web {
     struct files *files;
     struct pages *pages;
     struct streams *streams;
+    struct actions *actions;
     struct http_server *server;
 };
 
@@ -62,19 +65,43 @@ static void begin_session(struct web *web, struct http_request *request)
     json_decref(body);
 }
 
+/* --- POST --------------------------------------------------------------------------------------------------------- */
+
+static bool is_api(const struct http_target *target)
+{
+    return target->part_count > 2 && strcmp(target->parts[0], "api") == 0 && strcmp(target->parts[1], "v1") == 0;
+}
+
+/* Whoever asks may not act, or nobody may here. */
+static void act(const struct web *web, struct http_request *request, const struct http_target *target)
+{
+    struct visitor visitor = access_visitor(web->access, request);
+    if (visitor.role == WEB_NONE) {
+        http_reply_problem(request, 401, "who asks is not known", SIGN_IN, "WWW-Authenticate: Bearer\r\n");
+    } else if (visitor.role < WEB_OPERATE) {
+        http_reply_problem(request, 403, "only the role operate may act", "ask for a token of the role operate", NULL);
+    } else if (!web->config->actions) {
+        http_reply_problem(request, 403, "this page only looks", "actions = true; in web.conf allows more", NULL);
+    } else {
+        actions_answer(web->actions, request, target, visitor.name);
+    }
+}
+
 static void answer_post(struct web *web, struct http_request *request, const struct http_target *target)
 {
     const struct http_head *head = http_request_head(request);
     const char *type = http_head_field(head, "content-type");
-    if (!is_path(target, "session")) {
+    if (!is_path(target, "session") && (!is_api(target) || target->part_count < 5)) {
         http_reply_problem(request, 405, "nothing is to be posted here", NULL, "Allow: GET, HEAD\r\n");
     } else if (type == NULL || strncasecmp(type, JSON_TYPE, strlen(JSON_TYPE)) != 0) {
         http_reply_problem(request, 415, "the body is no JSON", "send Content-Type: application/json", NULL);
     } else if (!access_is_from_us(head)) {
         http_reply_problem(request, 403, "this was not sent by a page of this server",
                            "programs show their token with each request and need no session", NULL);
-    } else {
+    } else if (is_path(target, "session")) {
         begin_session(web, request);
+    } else {
+        act(web, request, target);
     }
 }
 
@@ -95,26 +122,42 @@ static bool may_view(void *data, const struct http_request *request)
     return access_visitor(web->access, request).role >= WEB_VIEW;
 }
 
-static void answer_stream(const struct web *web, struct http_request *request, const struct http_target *target)
+static void answer_stream(const struct web *web, struct http_request *request, const struct http_target *target,
+                          bool hides)
 {
     const char *topics = http_target_query(target, "topics");
     if (http_request_head(request)->method != HTTP_GET) {
         http_reply_problem(request, 405, "a stream is got", NULL, "Allow: GET\r\n");
     } else {
-        streams_begin(web->streams, request, topics != NULL ? topics : "");
+        streams_begin(web->streams, request, topics != NULL ? topics : "", hides);
     }
+}
+
+/* Who asks, and what the page may offer him. */
+static void answer_visitor(const struct web *web, struct http_request *request, const struct visitor *visitor)
+{
+    json_t *said = json_pack("{s:i,s:s,s:s,s:b}", "schema_version", OUTPUT_SCHEMA_VERSION, "who", visitor->name, "role",
+                             web_role_names[visitor->role], "actions",
+                             web->config->actions && visitor->role >= WEB_OPERATE ? 1 : 0);
+    char *text = json_dumps(said, JSON_COMPACT);
+    http_reply(request, &(struct http_answer){.status = 200, .type = JSON_TYPE, .body = text, .length = strlen(text)});
+    free(text);
+    json_decref(said);
 }
 
 /* Below /api/v1 for who may view. */
 static void answer_api(const struct web *web, struct http_request *request, const struct http_target *target)
 {
-    enum web_role role = access_visitor(web->access, request).role;
-    if (role < WEB_VIEW) {
+    struct visitor visitor = access_visitor(web->access, request);
+    enum web_role role = visitor.role;
+    if (role != WEB_NONE && target->part_count == 3 && strcmp(target->parts[2], "session") == 0) {
+        answer_visitor(web, request, &visitor);
+    } else if (role < WEB_VIEW) {
         refuse_visitor(request, role);
     } else if (target->part_count == 3 && strcmp(target->parts[2], "stream") == 0) {
-        answer_stream(web, request, target);
+        answer_stream(web, request, target, role < web->config->show_commands);
     } else {
-        pages_answer(web->pages, request);
+        pages_answer(web->pages, request, role < web->config->show_commands);
     }
 }
 
@@ -132,10 +175,10 @@ static void answer_file(const struct web *web, struct http_request *request, con
 static void answer_get(const struct web *web, struct http_request *request, const struct http_target *target)
 {
     static const char well[] = "ok\n";
-    if (target->part_count > 2 && strcmp(target->parts[0], "api") == 0 && strcmp(target->parts[1], "v1") == 0) {
+    if (is_api(target)) {
         answer_api(web, request, target);
     } else if (is_path(target, "readyz")) {
-        pages_answer(web->pages, request);
+        pages_answer(web->pages, request, false);
     } else if (is_path(target, "healthz")) {
         http_reply(request,
                    &(struct http_answer){
@@ -214,12 +257,14 @@ bool web_serve(const struct web_config *config, struct error *err)
     web.loop = loop_create();
     web.files = files_create();
     web.pages = pages_create(web.loop, config->config);
+    web.actions = actions_create(web.loop, config->config);
     web.streams = streams_create(web.loop, web.pages, may_view, &web);
     bool begun = listen_everywhere(&web, err);
     if (begun) {
         run(&web);
     }
     streams_destroy(web.streams); /* first, since they answer requests of the server */
+    actions_destroy(web.actions);
     pages_destroy(web.pages);
     http_server_destroy(web.server);
     files_destroy(web.files);

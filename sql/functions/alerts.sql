@@ -124,7 +124,7 @@ COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that hol
 -- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many
 -- of one hide no other.
 CREATE OR REPLACE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH firing AS MATERIALIZED (
         SELECT a.*, s.name IS NULL AS own, s.way_out, row_number() OVER (PARTITION BY a.rule ORDER BY a.fired_at, a.alert_id) AS place

@@ -167,7 +167,7 @@ COMMENT ON FUNCTION chime.server_found IS 'what standard rules find of the serve
 -- What `status` and `doctor` say, and alerts tell, of views that are kept. Views that nothing will fill: their jobs are
 -- suspended, or none is active. What could not be filled has failed its plugin.
 CREATE OR REPLACE FUNCTION chime.view_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT 'view-unfilled', r.view_schema || '.' || r.relation,
            format('view %s.%s has never been filled: %s', r.view_schema, r.relation,
@@ -195,7 +195,7 @@ COMMENT ON FUNCTION chime.view_problems IS 'what is wrong with views of themselv
 -- Likewise of the ledger. The leader makes the history's partitions a week ahead, as it begins to lead and every hour.
 -- Of what is unlogged the server writes no log, so neither a crash nor a standby keeps its rows.
 CREATE OR REPLACE FUNCTION chime.ledger_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT 'history-partition', '',
            format('the history has no partition for %s, and the leader could not make it', string_agg(w.day::text, ', ')),

@@ -155,7 +155,7 @@ COMMENT ON FUNCTION chime.asks_for_pg_cron IS 'whether SQL asks if the extension
 -- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other
 -- names keep no SQL.
 CREATE OR REPLACE FUNCTION chime.pg_cron_questions() RETURNS TABLE (place text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET row_security = off AS $$
 DECLARE
     v_column record;
     v_found boolean;

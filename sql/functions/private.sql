@@ -65,7 +65,7 @@ BEGIN
         EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
     END LOOP;
     GRANT SELECT ON chime.job, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.tally, chime.minute, chime.job_day,
-                    chime.totals, chime.pulse TO pgchime_monitor;
+                    chime.totals, chime.pulse, chime.migration, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
     FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
             EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
@@ -80,10 +80,30 @@ BEGIN
     IF to_regclass('chime.notification') IS NOT NULL THEN
         GRANT SELECT ON chime.sink, chime.notification TO pgchime_monitor;
     END IF;
+    IF to_regclass('chime.action') IS NOT NULL THEN
+        GRANT SELECT ON chime.action TO pgchime_monitor;
+    END IF;
     GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
+    -- What the pages of pgchime-web ask beside: words, and problems as the ledger's owner finds them.
+    GRANT EXECUTE ON FUNCTION chime.told(text, text, text), chime.shell_word(text), chime.unled_words(timestamptz), chime.commits_wait(),
+                              chime.lock_holders(integer), chime.standard_rules(), chime.alert_problems(), chime.view_problems(), chime.ledger_problems(),
+                              chime.possible_injectors(), chime.pg_cron_questions(), chime.failure_words(bigint), chime.tables_read(regclass),
+                              chime.live_of(chime.view), chime.readable_setting(text) TO pgchime_monitor;
 END $$;
 COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
+
+CREATE OR REPLACE FUNCTION chime.grant_to_operator() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    GRANT USAGE ON SCHEMA chime TO pgchime_operator;
+    GRANT EXECUTE ON FUNCTION
+        chime.operate_run(bigint, text, text, text), chime.operate_cancel(bigint, chime.run_kind, timestamptz, text, text, text),
+        chime.operate_suspend(bigint[], timestamptz, text, text, text), chime.operate_resume(bigint[], text, text, text),
+        chime.operate_silence(jsonb, timestamptz, text, text, text), chime.operate_acknowledge(bigint, text, text, text)
+    TO pgchime_operator;
+END $$;
+COMMENT ON FUNCTION chime.grant_to_operator IS 'what pgchime_operator may do: ask for what operator.sql has, each time with who and why';
 
 CREATE OR REPLACE FUNCTION chime.grant_to_roles() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -98,9 +118,12 @@ BEGIN
     IF to_regrole('pgchime_monitor') IS NOT NULL THEN
         PERFORM chime.grant_to_monitor();
     END IF;
+    IF to_regrole('pgchime_operator') IS NOT NULL AND to_regprocedure('chime.operate_run(bigint,text,text,text)') IS NOT NULL THEN
+        PERFORM chime.grant_to_operator();
+    END IF;
 END $$;
 COMMENT ON FUNCTION chime.grant_to_roles IS
-    'gives analytics_reader, pgchime_jobs and pgchime_monitor what they may do here, as far as they are there; for roles that were made later, once more';
+    'gives analytics_reader, pgchime_jobs, pgchime_monitor and pgchime_operator what they may do here, as far as they are there; for roles that were made later, once more';
 
 -- What somebody granted who is in no default privileges stays. PUBLIC may call what a migration did not take from it.
 CREATE OR REPLACE FUNCTION chime.keep_ledger_private() RETURNS void

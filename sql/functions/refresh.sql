@@ -330,7 +330,7 @@ COMMENT ON ROUTINE chime.perform_refresh IS 'runs a refresh job and writes its e
 -- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended. Slots that passed since
 -- stand before it in the history, which is read by its key for each kind.
 CREATE OR REPLACE FUNCTION chime.failure_words(p_job bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run'
                                         ELSE format('%s runs in a row, the last', s.consecutive_failures) END,

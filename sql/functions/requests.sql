@@ -80,7 +80,7 @@ COMMENT ON FUNCTION chime.read_reason IS 'a reason as it is kept: NULL for none,
 
 -- The leader alone writes suspensions down, as it grants the request: a transaction that stays open after its request
 -- must not hold a row that every claim needs.
-CREATE OR REPLACE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION chime.suspend(p_job bigint, p_reason text DEFAULT NULL, p_until timestamptz DEFAULT NULL, p_by name DEFAULT session_user) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_reason text := chime.read_reason(p_reason);
@@ -91,27 +91,27 @@ BEGIN
             HINT = 'name a time to come, or none: then it lasts until chime.resume';
     END IF;
     PERFORM chime.refuse_unknown(p_job);
-    INSERT INTO chime.request (job_id, verb, kind, slot, reason, until)
-    SELECT p_job, 'suspend', NULL, NULL, v_reason, v_until FROM chime.suspension(p_job) s
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason, until, requested_by)
+    SELECT p_job, 'suspend', NULL, NULL, v_reason, v_until, p_by FROM chime.suspension(p_job) s
     WHERE NOT s.suspended OR (s.suspended_until, s.reason) IS DISTINCT FROM (v_until, v_reason);
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.suspend IS
     'nothing of the job starts from the leader''s next heartbeat on, or its start; a live run goes on. Again: another reason or end. True when that changes something';
 
-CREATE OR REPLACE FUNCTION chime.resume(p_job bigint, p_reason text DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION chime.resume(p_job bigint, p_reason text DEFAULT NULL, p_by name DEFAULT session_user) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM chime.refuse_unknown(p_job);
-    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-    SELECT p_job, 'resume', NULL, NULL, chime.read_reason(p_reason) FROM chime.suspension(p_job) s WHERE s.suspended;
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason, requested_by)
+    SELECT p_job, 'resume', NULL, NULL, chime.read_reason(p_reason), p_by FROM chime.suspension(p_job) s WHERE s.suspended;
     RETURN FOUND;
 END $$;
 COMMENT ON FUNCTION chime.resume IS
     'asks the leader to end a suspension; it records the slots since as missed. True when that changes something';
 
 -- It says nothing of whose run it is: chime.cancel asks for that (0022).
-CREATE OR REPLACE FUNCTION chime.cancel_run(p_run bigint, p_reason text DEFAULT NULL) RETURNS boolean
+CREATE OR REPLACE FUNCTION chime.cancel_run(p_run bigint, p_reason text DEFAULT NULL, p_by name DEFAULT session_user) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE v_run chime.run;
 BEGIN
@@ -123,8 +123,8 @@ BEGIN
     IF NOT FOUND THEN
         RETURN false;
     END IF;
-    INSERT INTO chime.request (job_id, verb, kind, slot, reason)
-    VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, chime.read_reason(p_reason))
+    INSERT INTO chime.request (job_id, verb, kind, slot, reason, requested_by)
+    VALUES (v_run.job_id, 'cancel', v_run.kind, v_run.slot, chime.read_reason(p_reason), p_by)
     ON CONFLICT (job_id, verb, kind, slot, requested_by) DO NOTHING;
     RETURN true;
 END $$;

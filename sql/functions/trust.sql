@@ -357,7 +357,7 @@ COMMENT ON FUNCTION chime.note_vetted IS 'vets a view and writes down what it lo
 
 -- Who could put code where definitions look for names: for chime doctor.
 CREATE OR REPLACE FUNCTION chime.possible_injectors() RETURNS TABLE (place text, roles text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     WITH schemas AS (
         SELECT DISTINCT n.oid, n.nspname, n.nspowner FROM chime.plugin p JOIN pg_namespace n ON n.nspname IN (p.view_schema, p.source_schema)

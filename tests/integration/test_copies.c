@@ -29,7 +29,8 @@ static char *errors;
 static void set_up(void)
 {
     cluster = cluster_create(NULL);
-    cluster_execute(cluster, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; CREATE ROLE pgchime_monitor");
+    cluster_execute(cluster, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; "
+                             "CREATE ROLE pgchime_monitor; CREATE ROLE pgchime_operator");
     cluster_create_database(cluster, "app");
     cluster_use(cluster, "app");
     cluster_execute(cluster, "CREATE TABLE t (at timestamptz DEFAULT clock_timestamp())");
@@ -147,7 +148,8 @@ START_TEST(a_copy_on_another_server_is_held_though_its_numbers_are_the_same)
 {
     lead_original();
     other = cluster_create(NULL);
-    cluster_execute(other, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; CREATE ROLE pgchime_monitor");
+    cluster_execute(other, "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; "
+                           "CREATE ROLE pgchime_monitor; CREATE ROLE pgchime_operator");
     dump_copy(cluster, "app", other, "app");
     cluster_use(other, "app");
     EXPECT_SQL(other, "SELECT database = (SELECT oid FROM pg_database WHERE datname = 'app') FROM chime.leader", "t");

@@ -74,7 +74,12 @@ static const struct {
 } refused[] = {
     {"", "no database is named"},
     {DATABASES "jobs: { a: { command = \"SELECT 1\"; }; };", "unknown key \"jobs\" in web.conf"},
-    {DATABASES "actions = true;", "unknown key \"actions\" in web.conf"},
+    {DATABASES "actions = true; access: { anonymous = \"view\"; };",
+     "with \"actions\" nobody is let in without a name: \"anonymous\" would do that"},
+    {DATABASES "access: { anonymous = \"tiles\"; }; actions = true;",
+     "with \"actions\" nobody is let in without a name: \"anonymous\" would do that"},
+    {DATABASES "access: { show_commands = \"tiles\"; };",
+     "\"show_commands\" of \"access\" is \"view\" or \"operate\""},
     {DATABASES "listen = [];", "\"listen\" names no address"},
     {DATABASES "listen = \"a b\";", "\"listen\" of web.conf: \"a b\" cannot be an address to listen at"},
     {DATABASES "url = \"cron.example.com\";", "\"url\" is no address of a page: cron.example.com"},

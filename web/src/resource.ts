@@ -108,7 +108,8 @@ onVersion((path, version) => {
     const it = kept.get(path);
     if (!it || it.version === version) return;
     it.version = version;
-    if (it.problem.value === undefined && it.data.value !== undefined) it.asOf.value = Date.now(); // so until now
+    // Until now it was as it was read last.
+    if (it.problem.value === undefined && it.data.value !== undefined) it.asOf.value = Date.now();
     // Its ETag begins with it: it was read a moment ago.
     if (it.tag.includes(version) && it.problem.value === undefined) return;
     if (it.busy) it.again = true;
