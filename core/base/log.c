@@ -13,7 +13,8 @@
 
 /* Fixed sizes, because the line that says "out of memory" must not need any. */
 #define MESSAGE_SIZE 4096
-#define LINE_SIZE (MESSAGE_SIZE * 4 + 128)
+#define HINT_SIZE sizeof(((struct error *)NULL)->hint)
+#define LINE_SIZE ((MESSAGE_SIZE + HINT_SIZE) * 6 + 256) /* each byte as \\u001b, at worst */
 
 struct line {
     size_t length;
@@ -22,12 +23,18 @@ struct line {
 
 static const char *const level_names[] = {"debug", "info", "warning", "error"};
 static enum log_level lowest_level = LOG_LEVEL_INFO;
+static bool json;
 static void (*capture_sink)(const char *line, void *data);
 static void *capture_data;
 
 void log_set_level(enum log_level lowest)
 {
     lowest_level = lowest;
+}
+
+void log_set_json(bool on)
+{
+    json = on;
 }
 
 void log_capture(void (*sink)(const char *line, void *data), void *data)
@@ -49,8 +56,8 @@ static void put_text(struct line *line, const char *text)
 
 static void put_escaped_byte(struct line *line, unsigned char byte)
 {
-    static const char digits[] = "0123456789abcdef";
-    char escape[4] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    char escape[8];
+    snprintf(escape, sizeof(escape), !json ? "\\x%02x" : byte < 0x80 ? "\\u%04x" : "\\\\x%02x", byte);
     switch (byte) {
     case '\n':
         put_text(line, "\\n");
@@ -62,7 +69,18 @@ static void put_escaped_byte(struct line *line, unsigned char byte)
         put_text(line, "\\t");
         break;
     default:
-        put_bytes(line, escape, sizeof(escape));
+        put_text(line, escape);
+    }
+}
+
+/* Where the whole is a JSON string, what that has to escape is. */
+static void put_content(struct line *line, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (json && (bytes[i] == '"' || bytes[i] == '\\')) {
+            put_bytes(line, "\\", 1);
+        }
+        put_bytes(line, bytes + i, 1);
     }
 }
 
@@ -77,7 +95,7 @@ static void put_escaped(struct line *line, const char *text)
             put_escaped_byte(line, (unsigned char)text[i]);
         }
         if (!escape) {
-            put_bytes(line, text, step);
+            put_content(line, text, step);
         }
         text += step;
         left -= step;
@@ -89,7 +107,7 @@ static void put_time(struct line *line)
     instant now = clock_wall();
     struct civil civil = instant_to_civil(now);
     char text[96];
-    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ ", civil.year, civil.month, civil.day, civil.hour,
+    snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", civil.year, civil.month, civil.day, civil.hour,
              civil.minute, civil.second, civil.usec / 1000);
     put_text(line, text);
 }
@@ -112,10 +130,32 @@ static void deliver(struct line *line)
     }
 }
 
-static void write_message(enum log_level level, const char *message)
+static void write_json(enum log_level level, const char *message, const char *hint)
 {
     struct line line = {.length = 0};
+    put_text(&line, "{\"time\":\"");
     put_time(&line);
+    put_text(&line, "\",\"level\":\"");
+    put_text(&line, level_names[level]);
+    put_text(&line, "\",\"message\":\"");
+    put_escaped(&line, message);
+    if (hint != NULL) {
+        put_text(&line, "\",\"hint\":\"");
+        put_escaped(&line, hint);
+    }
+    put_text(&line, "\"}");
+    deliver(&line);
+}
+
+static void write_message(enum log_level level, const char *message)
+{
+    if (json) {
+        write_json(level, message, NULL);
+        return;
+    }
+    struct line line = {.length = 0};
+    put_time(&line);
+    put_text(&line, " ");
     put_text(&line, level_names[level]);
     put_text(&line, " ");
     put_escaped(&line, message);
@@ -186,9 +226,13 @@ void log_error(const struct error *err)
     } else {
         snprintf(message, sizeof(message), "%s", err->message);
     }
-    write_message(LOG_LEVEL_ERROR, message);
-    if (err->hint[0] != '\0') {
-        write_hint(err->hint);
+    if (json) {
+        write_json(LOG_LEVEL_ERROR, message, err->hint[0] != '\0' ? err->hint : NULL);
+    } else {
+        write_message(LOG_LEVEL_ERROR, message);
+        if (err->hint[0] != '\0') {
+            write_hint(err->hint);
+        }
     }
     errno = saved;
 }

@@ -10,6 +10,8 @@
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
 
 void log_set_level(enum log_level lowest);
+/* One object a line instead, {"time": ..., "level": ..., "message": ..., "hint": ...}, the hint where there is one. */
+void log_set_json(bool json);
 void log_debug(const char *format, ...) CHIME_PRINTF(1, 2);
 void log_info(const char *format, ...) CHIME_PRINTF(1, 2);
 void log_warning(const char *format, ...) CHIME_PRINTF(1, 2);

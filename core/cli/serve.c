@@ -44,6 +44,7 @@ static int serve_run(const struct invocation *invocation)
         print_findings(&loaded.report);
     } else {
         choose_log_level(invocation, &options);
+        log_set_json(loaded.config->log_json);
         /* A refused plugin costs nobody else anything: the daemon goes on without it. */
         log_findings(&loaded.report, "plugins");
         if (loaded.config->database_count == 0) {

@@ -13,7 +13,7 @@
  *                           pool_size = 8; role_sessions = 20; timezone = "UTC"; verify = "17 3 * * *";
  *                           copies = "hold"; pools: { heavy = 2; };
  *                           heartbeat: { url_file = "..."; every = "60s"; }; }; };
- *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; instance = "...";
+ *                plugin_dir = "..."; conf_dir = "..."; log_level = "info"; log_format = "text"; instance = "...";
  *                control_socket = "...";
  *                roles = ( { name = "app"; conninfo = "user=app passfile=..."; allow = true|false; } );
  * in conf_dir:   plugin: { name = "..."; enabled = "auto"|true|false; database = "..."; view_schema = "...";
@@ -191,6 +191,7 @@ struct config {
      * FILE.sock beside the file. */
     const char *control_socket;
     enum log_level log_level;
+    bool log_json;
     const struct config_database *databases; /* sorted by name */
     size_t database_count;
     const struct config_role *roles; /* sorted by name */

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "calendar/schedule.h"
+#include "config/environment.h"
 #include "config/name_list.h"
 #include "config/reader.h"
 #include "config/settings.h"
@@ -146,15 +147,26 @@ static void read_pools(struct reader *reader, const config_setting_t *group, str
     database->pools = pools;
 }
 
+static const char *read_conninfo(struct reader *reader, const config_setting_t *group, const char *owner)
+{
+    if (config_setting_get_member(group, "conninfo") != NULL) {
+        return setting_expanded(reader, group, "conninfo", owner);
+    }
+    const char *conninfo = environment_conninfo(reader->arena);
+    if (conninfo == NULL) {
+        reader_report(
+            reader, group,
+            "write conninfo = \"host=/run/postgresql dbname=app\"; or set DATABASE_URL, or PGHOST and PGDATABASE",
+            "%s has no \"conninfo\"", owner);
+    }
+    return conninfo;
+}
+
 static void read_database(struct reader *reader, const config_setting_t *group, struct config_database *database)
 {
     const char *owner = arena_printf(reader->scratch, "database \"%s\"", database->name);
     settings_check(reader, group, &table, owner);
-    if (config_setting_get_member(group, "conninfo") == NULL) {
-        reader_report(reader, group, "write conninfo = \"host=/run/postgresql dbname=app\";", "%s has no \"conninfo\"",
-                      owner);
-    }
-    database->conninfo = setting_string(reader, group, "conninfo", owner);
+    database->conninfo = read_conninfo(reader, group, owner);
     database->view_schema = read_schema(reader, group, "view_schema", owner, "analytics");
     database->source_schema = read_schema(reader, group, "source_schema", owner, "public");
     database->pool_size = setting_whole(reader, group, "pool_size", owner,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "config/environment.h"
 #include "config/file.h"
 #include "config/settings.h"
 #include "config/source.h"
@@ -19,18 +20,27 @@
 static void read_plugin_dir(struct reader *reader, const config_setting_t *setting);
 static void read_conf_dir(struct reader *reader, const config_setting_t *setting);
 static void read_log_level(struct reader *reader, const config_setting_t *setting);
+static void read_log_format(struct reader *reader, const config_setting_t *setting);
 static void read_instance(struct reader *reader, const config_setting_t *setting);
 static void read_control_socket(struct reader *reader, const config_setting_t *setting);
 
 static const struct setting_key main_keys[] = {
-    {"databases", SETTING_GROUP},  {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
-    {"log_level", SETTING_STRING}, {"instance", SETTING_STRING},   {"control_socket", SETTING_STRING},
-    {"roles", SETTING_LIST},       {"alerts", SETTING_GROUP},      {"sinks", SETTING_GROUP},
-    {JOBS, SETTING_GROUP},
+    {"databases", SETTING_GROUP},       {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
+    {"log_level", SETTING_STRING},      {"log_format", SETTING_STRING}, {"instance", SETTING_STRING},
+    {"control_socket", SETTING_STRING}, {"roles", SETTING_LIST},        {"alerts", SETTING_GROUP},
+    {"sinks", SETTING_GROUP},           {JOBS, SETTING_GROUP},
 };
-static read_function *const main_readers[] = {
-    databases_read,      read_plugin_dir, read_conf_dir, read_log_level, read_instance,
-    read_control_socket, roles_read,      alerts_read,   sinks_read,     NULL};
+static read_function *const main_readers[] = {databases_read,
+                                              read_plugin_dir,
+                                              read_conf_dir,
+                                              read_log_level,
+                                              read_log_format,
+                                              read_instance,
+                                              read_control_socket,
+                                              roles_read,
+                                              alerts_read,
+                                              sinks_read,
+                                              NULL};
 static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers, JOBS};
 
 static const struct setting_key part_keys[] = {
@@ -47,7 +57,7 @@ static const char *absolute_path(struct reader *reader, const char *path)
 static const char *read_path(struct reader *reader, const config_setting_t *setting)
 {
     const char *name = config_setting_name(setting);
-    const char *path = setting_string(reader, config_setting_parent(setting), name, main_file.owner);
+    const char *path = setting_expanded(reader, config_setting_parent(setting), name, main_file.owner);
     for (const char *at = path; at != NULL && *at != '\0'; at++) {
         if ((unsigned char)*at < 0x20 || *at == 0x7F) {
             reader_report(reader, setting, NULL, "\"%s\" has control characters: \"%s\"", name,
@@ -86,9 +96,19 @@ static void read_log_level(struct reader *reader, const config_setting_t *settin
                   reader_shown(reader, name));
 }
 
+static void read_log_format(struct reader *reader, const config_setting_t *setting)
+{
+    const char *name = config_setting_get_string(setting);
+    reader->config->log_json = strcmp(name, "json") == 0;
+    if (!reader->config->log_json && strcmp(name, "text") != 0) {
+        reader_report(reader, setting, "choose one of: text, json", "unknown log format \"%s\"",
+                      reader_shown(reader, name));
+    }
+}
+
 static void read_instance(struct reader *reader, const config_setting_t *setting)
 {
-    reader->config->instance = setting_string(reader, config_setting_parent(setting), "instance", main_file.owner);
+    reader->config->instance = setting_expanded(reader, config_setting_parent(setting), "instance", main_file.owner);
 }
 
 static void read_control_socket(struct reader *reader, const config_setting_t *setting)

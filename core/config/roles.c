@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/environment.h"
 #include "config/reader.h"
 #include "config/settings.h"
 
@@ -58,7 +59,7 @@ static bool read_role(struct reader *reader, const config_setting_t *group, stru
     }
     settings_check(reader, group, &table, owner);
     role->name = setting_string(reader, group, "name", owner);
-    role->conninfo = setting_string(reader, group, "conninfo", owner);
+    role->conninfo = setting_expanded(reader, group, "conninfo", owner);
     role->login = read_login(group);
     role->max_jobs = setting_whole(reader, group, "max_jobs", owner, (struct whole){0, MAX_JOBS, -1});
     role->max_starts = setting_whole(reader, group, "max_starts", owner, (struct whole){1, MAX_STARTS, -1});

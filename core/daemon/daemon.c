@@ -289,8 +289,9 @@ static void take_over(struct served *served)
 static void watch_plugins(struct server *server);
 static void listen_for_requests(struct server *server);
 
-static void choose_log_level(const struct server *server)
+static void choose_log(const struct server *server)
 {
+    log_set_json(server->snapshot->config->log_json);
     if (!server->options->keep_log_level) {
         log_set_level(server->snapshot->config->log_level);
     }
@@ -302,7 +303,7 @@ static void apply(void *data, struct snapshot *next)
     struct snapshot *old = server->snapshot;
     size_t count = server->count; /* what comes to it has the new catalog already */
     server->snapshot = snapshot_hold(next);
-    choose_log_level(server);
+    choose_log(server);
     for (size_t i = 0; i < count; i++) {
         if (!server->served[i]->leaving) {
             take_over(server->served[i]);
@@ -457,7 +458,7 @@ int daemon_serve(struct snapshot *snapshot, const struct daemon_options *options
     struct server server = {.loop = loop_create(), .options = options, .snapshot = snapshot_hold(snapshot)};
     const struct config *config = snapshot->config;
     signal(SIGPIPE, SIG_IGN);
-    choose_log_level(&server);
+    choose_log(&server);
     server.resolver = resolver_create(server.loop);
     server.led = led_databases_create();
     server.pings = job_pings_create(server.loop);

@@ -42,6 +42,60 @@ START_TEST(roles_are_read_and_what_is_wrong_with_them_is_told)
 }
 END_TEST
 
+/* What the shell of whoever runs the tests has set is none of theirs. */
+static void clear_environment(void)
+{
+    static const char *const names[] = {"DATABASE_URL", "PGSERVICE",  "PGHOST", "PGHOSTADDR",
+                                        "PGPORT",       "PGDATABASE", "PGUSER", "NOT_THERE"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        unsetenv(names[i]);
+    }
+}
+
+START_TEST(texts_take_variables_of_the_environment)
+{
+    clear_environment();
+    setenv("DB_HOST", "db.example.net", 1);
+    setenv("EMPTY", "", 1);
+    put("pgchime.conf",
+        "databases: { main: { conninfo = \"host=${DB_HOST}${EMPTY} dbname=app options=$${x} $ $y\"; }; };\n"
+        "instance = \"${DB_HOST}-1\"; jobs: { a: { schedule = \"@daily\"; command = \"SELECT '${DB_HOST}'\"; }; };\n");
+    const struct config *read = load();
+    expect_findings(config, "");
+    ck_assert_str_eq(read->databases[0].conninfo, "host=db.example.net dbname=app options=${x} $ $y");
+    ck_assert_str_eq(read->instance, "db.example.net-1");
+    ck_assert_str_eq(read->jobs[0].command, "SELECT '${DB_HOST}'"); /* SQL is not touched */
+}
+END_TEST
+
+START_TEST(a_variable_that_is_not_set_is_told)
+{
+    clear_environment();
+    put("pgchime.conf", "databases: { main: {\n conninfo = \"password=${NOT_THERE}\"; }; };\ninstance = \"${1}\";\n");
+    ck_assert_ptr_null(load());
+    expect_findings(config,
+                    "%/pgchime.conf:2: \"conninfo\" takes ${NOT_THERE} from the environment, where it is not set\n"
+                    "HINT:  set it for the daemon, and for each command that reads this file\n"
+                    "%/pgchime.conf:3: \"instance\" has \"${\" and no name of a variable behind it\n"
+                    "HINT:  ${NAME} is a variable of the environment; $${ is written for ${\n");
+}
+END_TEST
+
+START_TEST(a_database_without_a_conninfo_is_that_of_the_environment)
+{
+    clear_environment();
+    put("pgchime.conf", "databases: { main: { }; };\n");
+    setenv("PGUSER", "pgchime", 1); /* alone it names no database */
+    ck_assert_ptr_null(load());
+    setenv("PGHOST", "db", 1);
+    setenv("PGDATABASE", "it's", 1);
+    ck_assert_str_eq(load()->databases[0].conninfo, "host='db' dbname='it\\'s' user='pgchime'");
+    setenv("DATABASE_URL", "postgres://pgchime@db:5433/app", 1);
+    ck_assert_str_eq(load()->databases[0].conninfo, "postgres://pgchime@db:5433/app");
+    clear_environment();
+}
+END_TEST
+
 START_TEST(roles_say_as_whom_the_daemon_logs_in)
 {
     put("pgchime.conf",
@@ -577,6 +631,9 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, roles_are_read_and_what_is_wrong_with_them_is_told);
     tcase_add_test(tests, roles_say_as_whom_the_daemon_logs_in);
+    tcase_add_test(tests, texts_take_variables_of_the_environment);
+    tcase_add_test(tests, a_variable_that_is_not_set_is_told);
+    tcase_add_test(tests, a_database_without_a_conninfo_is_that_of_the_environment);
     tcase_add_test(tests, jobs_have_settings);
     tcase_add_test(tests, jobs_have_a_ping_file);
     tcase_add_test(tests, roles_have_quotas);

@@ -251,8 +251,9 @@ static const struct {
     const char *text;
     const char *expected;
 } bad_mains[] = {
-    {"databases: {\n main: { }; };", "%/pgchime.conf:2: database \"main\" has no \"conninfo\"\n"
-                                     "HINT:  write conninfo = \"host=/run/postgresql dbname=app\";\n"},
+    {"databases: {\n main: { }; };",
+     "%/pgchime.conf:2: database \"main\" has no \"conninfo\"\n"
+     "HINT:  write conninfo = \"host=/run/postgresql dbname=app\"; or set DATABASE_URL, or PGHOST and PGDATABASE\n"},
     {"databases: { main: { conninfo = \"\"; }; };", "%/pgchime.conf:1: \"conninfo\" of database \"main\" is empty\n"},
     {"databases: { main: { conninfo = \"x\"; pool_size = 0; }; };",
      "%/pgchime.conf:1: \"pool_size\" of database \"main\": expected 1 to 500, found 0\n"},
@@ -285,10 +286,12 @@ static const struct {
      "%/pgchime.conf:1: 9223372036854775808L is too large a number\n"
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
      "%/pgchime.conf:1: unknown key \"d\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, sinks, "
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
+     "alerts, sinks, "
      "jobs\n"
      "%/pgchime.conf:1: unknown key \"f\" in pgchime.conf\n"
-     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, instance, control_socket, roles, alerts, sinks, "
+     "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
+     "alerts, sinks, "
      "jobs\n"},
     {"databases: { main: { conninfo = \"x\"; poolsize = 2; }; };",
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},

@@ -52,6 +52,26 @@ START_TEST(a_line_has_time_level_and_message)
 }
 END_TEST
 
+START_TEST(as_json_a_line_is_one_object_whatever_is_in_it)
+{
+    setup();
+    log_set_json(true);
+    log_info("job \"a\\b\" runs");
+    log_warning("\x1b[2J\tx \xff \xc3\xa4");
+    struct error err;
+    error_set(&err, ERROR_FAILED, "division by zero");
+    memcpy(err.sqlstate, "22012", 6);
+    error_hint(&err, "do not\ndivide");
+    log_error(&err);
+    log_set_json(false);
+    expect("{\"time\":\"2026-03-27T01:30:00.123Z\",\"level\":\"info\",\"message\":\"job \\\"a\\\\b\\\" runs\"}\n"
+           "{\"time\":\"2026-03-27T01:30:00.123Z\",\"level\":\"warning\",\"message\":"
+           "\"\\u001b[2J\\tx \\\\xff \xc3\xa4\"}\n"
+           "{\"time\":\"2026-03-27T01:30:00.123Z\",\"level\":\"error\",\"message\":"
+           "\"division by zero (SQLSTATE 22012)\",\"hint\":\"do not\\ndivide\"}\n");
+}
+END_TEST
+
 START_TEST(levels_below_the_lowest_are_silent)
 {
     setup();
@@ -221,6 +241,7 @@ int main(void)
 {
     Suite *suite = suite_create("log");
     TCase *tests = tcase_create("log");
+    tcase_add_test(tests, as_json_a_line_is_one_object_whatever_is_in_it);
     tcase_add_test(tests, a_line_has_time_level_and_message);
     tcase_add_test(tests, levels_below_the_lowest_are_silent);
     tcase_add_test(tests, an_error_shows_its_sqlstate_and_its_hint_on_a_line_of_its_own);
