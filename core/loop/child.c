@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/memory.h"
 
 #define READ_SIZE 65536
@@ -221,7 +221,7 @@ struct child *child_start(struct loop *loop, const struct child_order *order, ch
     struct child *child = xcalloc(1, sizeof(*child));
     *child = (struct child){.loop = loop,
                             .pid = pid,
-                            .process = pidfd_open(pid, 0),
+                            .process = kernel_pidfd_open(pid),
                             .output = output,
                             .limit = order->limit,
                             .callback = callback,

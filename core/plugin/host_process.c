@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "plugin/plugins.h"
 
 #define FRAME_LIMIT (PLUGIN_FRAME_HEADER + (size_t)PLUGIN_ANSWER_LIMIT)
@@ -52,7 +52,7 @@ static int move_up(int descriptor)
 /* Everything of ours is close-on-exec; this is for what a library left open. */
 static void close_above(int last)
 {
-    if (close_range((unsigned)last + 1, ~0u, 0) == 0) {
+    if (kernel_close_range((unsigned)last + 1, ~0u) == 0) {
         return;
     }
     long limit = sysconf(_SC_OPEN_MAX); /* Linux before 5.9 */
@@ -146,7 +146,7 @@ static bool fork_host(struct host_process *host, struct start *start, struct err
         return error_set(err, ERROR_CONFIG, "cannot start the plugin host: %s", strerror(errno));
     }
     setpgid(host->pid, host->pid); /* as the child does: whoever comes first */
-    host->process = pidfd_open(host->pid, 0);
+    host->process = kernel_pidfd_open(host->pid);
     return true;
 }
 
