@@ -141,6 +141,18 @@ static int file_of(const char *text)
     return file;
 }
 
+/* Of glibc 2.34 and later, also where what we were linked with was older. All descriptors of ours close by themselves;
+ * this is for those of whoever started us. */
+#pragma weak posix_spawn_file_actions_addclosefrom_np
+int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+
+static void close_from(posix_spawn_file_actions_t *actions, int first)
+{
+    if (posix_spawn_file_actions_addclosefrom_np != NULL) {
+        posix_spawn_file_actions_addclosefrom_np(actions, first);
+    }
+}
+
 /* Signals as a program expects them: ours are caught or ignored. */
 static int spawn(pid_t *pid, const struct child_order *order, int input, int secrets, int output)
 {
@@ -153,7 +165,7 @@ static int spawn(pid_t *pid, const struct child_order *order, int input, int sec
     if (order->secrets != NULL) {
         posix_spawn_file_actions_adddup2(&actions, secrets, SECRETS_DESCRIPTOR);
     }
-    posix_spawn_file_actions_addclosefrom_np(&actions, SECRETS_DESCRIPTOR + (order->secrets != NULL ? 1 : 0));
+    close_from(&actions, SECRETS_DESCRIPTOR + (order->secrets != NULL ? 1 : 0));
     posix_spawnattr_init(&attributes);
     sigemptyset(&defaults);
     sigaddset(&defaults, SIGPIPE);
