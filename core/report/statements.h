@@ -22,6 +22,8 @@
     EACH(REPORT_JOB_COUNT, job_count_statement)                           \
     EACH(REPORT_JOB_NUMBERS, job_numbers_statement)                       \
     EACH(REPORT_ACTIONS, actions_statement)                               \
+    EACH(REPORT_LEADERSHIPS, leaderships_statement)                       \
+    EACH(REPORT_NOTIFICATIONS, notifications_statement)                   \
     EACH(REPORT_VIEWS, views_statement)                                   \
     EACH(REPORT_ALERTS, alerts_statement)                                 \
     EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \

@@ -319,6 +319,9 @@ START_TEST(monitor_sees_every_page)
                                           "/d/main/views",
                                           "/d/main/alerts?all=1",
                                           "/d/main/graph",
+                                          "/d/main/history",
+                                          "/d/main/silences",
+                                          "/d/main/notifications",
                                           "/d/main/doctor"};
     start_web("looker", false);
     char *lines = files_path("Authorization: Bearer %s\r\n", bob);
@@ -329,6 +332,41 @@ START_TEST(monitor_sees_every_page)
         web_answer_finish(&answer);
         free(target);
     }
+    free(lines);
+}
+END_TEST
+
+/* Two leaders one after the other; between them slots were missed. */
+START_TEST(history_says_who_led_and_what_was_missed)
+{
+    start_web("looker", false);
+    char *lines = files_path("Authorization: Bearer %s\r\n", bob);
+    served_end();
+    struct web_answer answer = web_expect(200, web, BASE "/history", lines);
+    commands_has(answer.body, "\"resigned\": true");
+    commands_has(answer.body, "\"leads\": false");
+    commands_has(answer.body, "\"next_since\": null");
+    web_answer_finish(&answer);
+    cluster_execute(
+        cluster,
+        "UPDATE chime.leadership SET until = since + interval '1 microsecond', since = since - interval '1 h'");
+    served = site_lead(site);
+    cluster_execute(cluster, "INSERT INTO chime.missed (job_id, first_slot, last_slot, slots, reason, epoch)"
+                             " SELECT job_id, l.until, l.until, 7, 'nothing led', 2 FROM chime.job, chime.leadership l"
+                             " WHERE name IN ('quick', 'slow') AND l.epoch = 1");
+    char *target = files_path(BASE "/history?before=2100-01-01T00:00:00Z"); /* another page: none is kept of it */
+    answer = web_expect(200, web, target, lines);
+    commands_has(answer.body, "\"leads\": true");
+    commands_has(answer.body, "\"missed_slots\": 14");
+    commands_has(answer.body, "\"missed_jobs\": 2");
+    web_answer_finish(&answer);
+    answer = web_get(web, BASE "/history?before=yesterday", lines);
+    ck_assert_int_eq(answer.status, 400);
+    web_answer_finish(&answer);
+    answer = web_get(web, BASE "/notifications?before=x", lines);
+    ck_assert_int_eq(answer.status, 400);
+    web_answer_finish(&answer);
+    free(target);
     free(lines);
 }
 END_TEST
@@ -404,6 +442,7 @@ int main(void)
     tcase_add_test(tests, what_has_no_meaning_is_refused);
     tcase_add_test(tests, page_says_who_asks_and_whether_he_may_act);
     tcase_add_test(tests, monitor_sees_every_page);
+    tcase_add_test(tests, history_says_who_led_and_what_was_missed);
     tcase_add_test(tests, texts_are_hidden_from_who_only_looks);
     tcase_add_test(tests, operator_may_call_its_functions_and_nothing_else);
     suite_add_tcase(suite, tests);

@@ -44,13 +44,16 @@ chmod 644 "$RUN_DIRECTORY/pgchime.conf" "$RUN_DIRECTORY/conf.d/jobs.conf"
 daemon=$!
 stop_daemon() { kill "$daemon" 2>/dev/null || return 0; wait "$daemon" || true; }
 on_exit stop_daemon
-"$web" token tester --role view >"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret"
+"$web" token tester --role operate >"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret"
+"$web" token viewer --role view >>"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret.viewer"
+viewer=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret.viewer")
 token=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret")
 chmod 600 "$RUN_DIRECTORY/tokens"
 cat >"$RUN_DIRECTORY/web.conf" <<END
 listen = "127.0.0.1:0";
 databases: { app: { conninfo = "host='$RUN_DIRECTORY/pg' user=postgres dbname=app"; }; };
 access: { tokens_file = "$RUN_DIRECTORY/tokens"; };
+actions = true;
 END
 "$web" --config "$RUN_DIRECTORY/web.conf" 2>"$RUN_DIRECTORY/web.log" &
 server=$!
@@ -65,7 +68,7 @@ until [ -n "$port" ]; do
 done
 
 # --- in the browser -------------------------------------------------------------------------------------------------------
-node "$ROOT_DIRECTORY/web/test/page.mjs" "http://127.0.0.1:$port" "$signals" "$token" >"$RUN_DIRECTORY/browser.log" 2>&1 &
+node "$ROOT_DIRECTORY/web/test/page.mjs" "http://127.0.0.1:$port" "$signals" "$token" "$viewer" >"$RUN_DIRECTORY/browser.log" 2>&1 &
 browser=$!
 while kill -0 "$browser" 2>/dev/null; do
     if [ -f "$signals/stop-daemon" ] && [ ! -f "$signals/stop-daemon.done" ]; then

@@ -12,8 +12,10 @@ import { serves } from './served';
 import type { Database } from './types';
 import { AlertsPage } from './pages/alerts';
 import { DatabasesPage } from './pages/databases';
+import { ActDialog } from './act';
 import { DoctorPage } from './pages/doctor';
 import { GraphPage } from './pages/graph';
+import { HistoryPage } from './pages/history';
 import { JobPage } from './pages/job';
 import { JobsPage } from './pages/jobs';
 import { OverviewPage } from './pages/overview';
@@ -37,6 +39,7 @@ const known: Record<string, FunctionComponent<PageProps>> = {
     view: ViewPage,
     graph: GraphPage,
     alerts: AlertsPage,
+    history: HistoryPage,
     doctor: DoctorPage,
 };
 
@@ -145,6 +148,7 @@ export function App() {
                     <Reading of={databases}>{() => null}</Reading>
                 )}
             </main>
+            <ActDialog />
             <Help />
         </>
     );

@@ -18,6 +18,7 @@ export const pages = [
     ['views', 'Views', 'v'],
     ['graph', 'Graph', 'g'],
     ['alerts', 'Alerts', 'a'],
+    ['history', 'History', 'h'],
     ['doctor', 'Doctor', 'd'],
 ] as const;
 
@@ -121,6 +122,11 @@ function Leader({ of }: { of: Database }) {
                 <span>heard of {of.heartbeat_age_ms < 2000 ? 'just now' : `${spanText(of.heartbeat_age_ms)} ago`}</span>
             )}
             <span>{followersText(of.followers) ? `follows: ${followersText(of.followers)}` : 'nobody follows'}</span>
+            {of.problem && (
+                <span class="problem">
+                    <Mark state="warn" word="amiss" /> <a href={link(of.database, 'doctor')}>{of.problem}</a>
+                </span>
+            )}
             {paused.value && <Mark state="suspended" word="updates are paused: press . to go on" />}
         </p>
     );

@@ -10,7 +10,7 @@ export const helpOpen = signal(false);
 const on = signal(localStorage.getItem('keys') !== 'off');
 const list: [string, string][] = [
     ['/', 'search'],
-    ['g then o j r v g a d', 'overview, jobs, runs, views, graph, alerts, doctor'],
+    ['g then o j r v g a h d', 'overview, jobs, runs, views, graph, alerts, history, doctor'],
     ['j, k', 'next row, row before'],
     ['Enter', 'opens the row'],
     ['.', 'pauses updates, or goes on'],
@@ -23,6 +23,7 @@ const places: Record<string, string> = {
     v: 'views',
     g: 'graph',
     a: 'alerts',
+    h: 'history',
     d: 'doctor',
 };
 let going = false;

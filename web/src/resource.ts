@@ -4,6 +4,7 @@
 import { type Signal, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { heard } from './clock';
+import type { Action } from './types';
 import { follow, onVersion, paused, told } from './stream';
 
 export interface Problem {
@@ -36,6 +37,8 @@ interface Kept extends Resource<unknown> {
 /** How often what changes with each run is read; what is dear to make says a longer time. */
 const PERIOD = 2000;
 const PERIOD_AWAY = 5000;
+/** What is read so seldom is not followed. */
+const SELDOM = 60000;
 const KEPT = 60;
 const kept = new Map<string, Kept>();
 
@@ -140,7 +143,7 @@ function find(path: string, every: number): Kept {
 const nothing: Resource<never> = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
 
 function followWatched(): void {
-    follow([...kept.values()].filter((it) => it.watchers > 0).map((it) => it.path));
+    follow([...kept.values()].filter((it) => it.watchers > 0 && it.every < SELDOM).map((it) => it.path));
 }
 
 /** A path below /api/v1; '' for none. */
@@ -173,5 +176,25 @@ export async function signIn(token: string): Promise<Problem | undefined> {
         return undefined;
     } catch {
         return { status: 0, detail: 'the server cannot be reached' };
+    }
+}
+
+/** Asks for something to be done; once, however often it is sent with one key. */
+export async function act(
+    path: string,
+    body: Record<string, unknown>,
+    key: string,
+): Promise<Problem | { actions: Action[] }> {
+    try {
+        const answer = await fetch(`/api/v1${path}`, {
+            method: 'POST',
+            headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
+            body: JSON.stringify(body),
+        });
+        if (!answer.ok) return await problemOf(answer);
+        readAgain(true);
+        return await answer.json();
+    } catch {
+        return { status: 0, detail: 'the server cannot be reached', hint: 'try again: it is done once' };
     }
 }

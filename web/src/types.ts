@@ -149,3 +149,36 @@ export interface Graph {
     jobs: GraphJob[];
     edges: { from: string; to: string }[];
 }
+
+export interface Visitor {
+    who: string;
+    role: string;
+    actions: boolean;
+}
+
+export interface Action {
+    action: number;
+    at: string;
+    actor: string;
+    login: string;
+    verb: string;
+    about: string;
+    kind: string | null;
+    slot: Instant;
+    run_id: number | null;
+    reason: string;
+    request_id: number | null;
+    outcome: string;
+}
+
+export interface Leadership {
+    epoch: number;
+    instance: string;
+    since: string;
+    until: Instant;
+    resigned: boolean;
+    leads: boolean;
+    next_since: Instant;
+    missed_slots: number | null;
+    missed_jobs: number | null;
+}

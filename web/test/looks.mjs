@@ -14,6 +14,7 @@ const pages = [
     ['#/app/views', '.empty, tbody tr'],
     ['#/app/graph', 'svg.graph'],
     ['#/app/alerts', 'nav[aria-label="Which alerts"]'],
+    ['#/app/history', 'svg.leaderships'],
     ['#/app/doctor', 'h2'],
     ['#/app/no-such-page', 'main a'],
 ];

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: PostgreSQL
-// node page.mjs ADDRESS SIGNALS TOKEN: the page in a browser, with real data of database "app", which
+// node page.mjs ADDRESS SIGNALS TOKEN VIEWER: the page in a browser, with real data of database "app", which
 // tests/script/test_web_page.sh makes. Through SIGNALS, a folder, the test asks for what only the script can do: a file
 // begins it, NAME.done ends it.
 import { chromium } from 'playwright-core';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, checks, findings, watch } from './checks.mjs';
+import { acts } from './acts.mjs';
 import { looks } from './looks.mjs';
 import { states } from './states.mjs';
 import { uses } from './uses.mjs';
 
-const [address, signals, token] = process.argv.slice(2);
+const [address, signals, token, viewer] = process.argv.slice(2);
 
 async function ask(name) {
     writeFileSync(join(signals, name), '');
@@ -19,7 +20,7 @@ async function ask(name) {
 
 /** A window of its own; but for a stranger's it has signed in. Of a quiet one nobody looks at the console. */
 function opener(browser) {
-    return async (options = {}, { stranger = false, quiet = false } = {}) => {
+    return async (options = {}, { stranger = false, quiet = false, as = token } = {}) => {
         const sized = { viewport: { width: 1280, height: 900 }, timezoneId: 'Europe/Berlin', ...options };
         const context = await browser.newContext(sized);
         const page = await context.newPage();
@@ -27,7 +28,7 @@ function opener(browser) {
         if (!quiet) watch(page, address);
         if (token && !stranger) {
             const answer = await context.request.post(`${address}/session`, {
-                data: { token },
+                data: { token: as },
                 headers: { Origin: address },
             });
             check('the token is taken', answer.ok(), await answer.text());
@@ -41,9 +42,9 @@ const args = ['--disable-gpu', '--no-sandbox', '--disable-dev-shm-usage'];
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
 try {
     const open = opener(browser);
-    for (const part of [uses, looks, states]) {
+    for (const part of [uses, acts, looks, states]) {
         const from = Date.now();
-        await part({ open, address, ask, token });
+        await part({ open, address, ask, token, viewer });
         console.log(`${part.name}: ${((Date.now() - from) / 1000).toFixed(1)} s`);
     }
 } catch (error) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: PostgreSQL
+import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { Mark } from '../marks';
 import { Ago, At, Empty, Reading, Title, Wide } from '../parts';
@@ -17,7 +18,21 @@ function Subject({ database, alert }: { database: string; alert: Alert }) {
     );
 }
 
-function Row({ database, alert }: { database: string; alert: Alert }) {
+function AlertActs({ base, alert }: { base: string; alert: Alert }) {
+    if (!useMayAct() || alert.state === 'resolved') return null;
+    const title = `${alert.rule} ${alert.subject ?? ''}`;
+    const matchers = { alertname: alert.rule, ...(alert.labels?.job ? { job: alert.labels.job } : {}) };
+    const silence = { title: `Silence ${title}?`, path: `${base}/silences`, body: { matchers }, button: 'silence' };
+    const path = `${base}/alert/${alert.alert}/ack`;
+    return (
+        <span class="acts">
+            <Act order={{ title: `Look after ${title}?`, path, button: 'acknowledge' }}>acknowledge…</Act>
+            <Act order={{ ...silence, until: 'must' }}>silence…</Act>
+        </span>
+    );
+}
+
+function Row({ database, base, alert }: { database: string; base: string; alert: Alert }) {
     return (
         <tr>
             <td>
@@ -37,7 +52,7 @@ function Row({ database, alert }: { database: string; alert: Alert }) {
                 <At at={alert.until} />
             </td>
             <td class="words">
-                {alert.summary}
+                {alert.summary} <AlertActs base={base} alert={alert} />
                 {alert.acknowledged_by && (
                     <span class="quiet">
                         {' '}
@@ -50,7 +65,7 @@ function Row({ database, alert }: { database: string; alert: Alert }) {
     );
 }
 
-function List({ database, alerts, all }: { database: string; alerts: Alert[]; all: boolean }) {
+function List({ database, base, alerts, all }: { database: string; base: string; alerts: Alert[]; all: boolean }) {
     if (alerts.length === 0) {
         return (
             <Empty hint="pgchime alerts rules lists what is looked for">
@@ -78,7 +93,7 @@ function List({ database, alerts, all }: { database: string; alerts: Alert[]; al
                 </thead>
                 <tbody>
                     {alerts.map((alert) => (
-                        <Row key={alert.alert} database={database} alert={alert} />
+                        <Row key={alert.alert} database={database} base={base} alert={alert} />
                     ))}
                 </tbody>
             </table>
@@ -102,7 +117,10 @@ export function AlertsPage({ database, base, filter }: PageProps) {
     return (
         <>
             <Title aside={choice}>Alerts</Title>
-            <Reading of={alerts}>{(data) => <List database={database} alerts={data.alerts} all={all} />}</Reading>
+            <Acted database={database} base={base} />
+            <Reading of={alerts}>
+                {(data) => <List database={database} base={base} alerts={data.alerts} all={all} />}
+            </Reading>
         </>
     );
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // One job: why it does what it does, how long its runs took, what comes before and after it.
+import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
@@ -236,6 +237,27 @@ function Shown({ job, runs, props }: { job: Job; runs: Run[]; props: PageProps }
     );
 }
 
+function JobActs({ base, job }: { base: string; job: Job }) {
+    const path = `${base}/job/${encodeURIComponent(job.name)}`;
+    if (!useMayAct() || !job.active) return null;
+    if (job.state === 'suspended') {
+        const title = `Resume ${job.name}?`;
+        return (
+            <div class="acts">
+                <Act order={{ title, path: `${path}/resume`, button: 'resume' }}>resume…</Act>
+            </div>
+        );
+    }
+    const title = `Suspend ${job.name}?`;
+    const suspend = { title, path: `${path}/suspend`, button: 'suspend', until: 'may' } as const;
+    return (
+        <div class="acts">
+            <Act order={{ title: `Run ${job.name} now?`, path: `${path}/run`, button: 'run it' }}>run now…</Act>
+            <Act order={suspend}>suspend…</Act>
+        </div>
+    );
+}
+
 export function JobPage(props: PageProps) {
     const [name] = props.args;
     const path = `${props.base}/job/${encodeURIComponent(name)}`;
@@ -245,6 +267,8 @@ export function JobPage(props: PageProps) {
     return (
         <>
             <Title aside={known && <p class="quiet">{scheduleText(known)}</p>}>{name}</Title>
+            {known && <JobActs base={props.base} job={known} />}
+            <Acted database={props.database} base={props.base} />
             <Reading of={job}>{({ jobs: [it] }) => <Shown job={it} runs={runs} props={props} />}</Reading>
         </>
     );

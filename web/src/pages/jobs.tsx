@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: PostgreSQL
+import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { Mark, wordOf } from '../marks';
 import { At, Due, Empty, Length, Reading, Title, Wide } from '../parts';
@@ -104,7 +105,30 @@ function Row({ database, job }: { database: string; job: Job }) {
     );
 }
 
-function List({ database, jobs, filter }: { database: string; jobs: Job[]; filter: Record<string, string> }) {
+/** All that the filter shows; the server refuses when they are not as many there. */
+function ManyActs({ base, found, filter }: { base: string; found: Job[]; filter: Record<string, string> }) {
+    if (!useMayAct() || found.length === 0) return null;
+    const { q, state, plugin, owner, origin } = filter;
+    const chosen = Object.fromEntries(Object.entries({ q, state, plugin, owner, origin }).filter(([, it]) => it));
+    const body = { filter: chosen, count: found.length };
+    const what = `${found.length} job${found.length > 1 ? 's' : ''}`;
+    const order = (verb: string) => ({ title: `${verb} ${what}?`, path: `${base}/jobs/${verb}`, body, button: verb });
+    return (
+        <div class="acts">
+            <Act order={{ ...order('suspend'), until: 'may' }}>{`suspend ${what}…`}</Act>
+            <Act order={order('resume')}>{`resume ${what}…`}</Act>
+        </div>
+    );
+}
+
+interface ListProps {
+    database: string;
+    base: string;
+    jobs: Job[];
+    filter: Record<string, string>;
+}
+
+function List({ database, base, jobs, filter }: ListProps) {
     if (jobs.length === 0) {
         return <NoJobs />;
     }
@@ -117,6 +141,8 @@ function List({ database, jobs, filter }: { database: string; jobs: Job[]; filte
                     ? `the first ${SHOWN} of ${found.length}: write more of the name`
                     : `${found.length} of ${jobs.length} jobs`}
             </p>
+            <ManyActs base={base} found={found} filter={filter} />
+            <Acted database={database} base={base} />
             <Wide label="Jobs">
                 <table>
                     <thead>
@@ -155,7 +181,9 @@ export function JobsPage({ database, base, filter }: PageProps) {
     return (
         <>
             <Title>Jobs</Title>
-            <Reading of={jobs}>{(data) => <List database={database} jobs={data.jobs} filter={filter} />}</Reading>
+            <Reading of={jobs}>
+                {(data) => <List database={database} base={base} jobs={data.jobs} filter={filter} />}
+            </Reading>
         </>
     );
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // One run: when each thing happened, and its message whole.
+import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { count, lengthText, now } from '../clock';
 import { Mark } from '../marks';
@@ -79,6 +80,18 @@ function Others({ database, base, run }: { database: string; base: string; run: 
     );
 }
 
+function RunActs({ base, run }: { base: string; run: Run }) {
+    const live = run.state === 'running' || run.state === 'retrying' || run.state === 'waiting';
+    if (!useMayAct() || !live) return null;
+    const of = [run.job, 'run', run.trigger ?? '', run.slot ?? ''].map(encodeURIComponent).join('/');
+    const order = { title: `Cancel this run of ${run.job}?`, path: `${base}/job/${of}/cancel`, button: 'cancel it' };
+    return (
+        <div class="acts">
+            <Act order={order}>cancel…</Act>
+        </div>
+    );
+}
+
 function RunShown({ database, base, run, job }: { database: string; base: string; run: Run; job: Job | undefined }) {
     return (
         <>
@@ -86,6 +99,8 @@ function RunShown({ database, base, run, job }: { database: string; base: string
                 <a href={link(database, 'job', [run.job])}>{run.job}</a> <span class="quiet">›</span>{' '}
                 <At at={run.slot} />
             </Title>
+            <RunActs base={base} run={run} />
+            <Acted database={database} base={base} />
             <Steps run={run} />
             {(run.message || run.reason) && (
                 <Section title="Message">
