@@ -35,16 +35,6 @@ static void expect(const char *sql, const char *value)
     EXPECT_SQL(cluster, sql, value);
 }
 
-static void say_to_both(const struct outcome_step *steps, size_t count)
-{
-    struct cluster *real = cron_create_real(cluster);
-    outcomes_say(cluster, steps, count, 0);
-    if (real != NULL) {
-        outcomes_say(real, steps, count, 1);
-        cluster_destroy(real);
-    }
-}
-
 /* --- cron.job ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(normal_users_read_their_jobs_and_write_none)
@@ -61,7 +51,7 @@ START_TEST(normal_users_read_their_jobs_and_write_none)
         {NULL, "DELETE FROM cron.job_run_details", "DELETE 0", NULL},
         {"nologin", "SELECT count(*) FROM cron.job", "ERROR 42501: permission denied for schema cron", NULL},
     };
-    say_to_both(steps, COUNT_OF(steps));
+    cron_say_to_both(cluster, steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -111,7 +101,7 @@ START_TEST(superusers_write_jobs_as_rows)
          "...)",
          "UPDATE 1"},
     };
-    say_to_both(steps, COUNT_OF(steps));
+    cron_say_to_both(cluster, steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -136,7 +126,7 @@ START_TEST(whom_the_administrator_lets_write_rows_writes_its_own)
         {NULL, "DELETE FROM cron.job", "DELETE 1", NULL},
         {"other", "SELECT jobid, active FROM cron.job", "1|t", NULL},
     };
-    say_to_both(steps, COUNT_OF(steps));
+    cron_say_to_both(cluster, steps, COUNT_OF(steps));
 }
 END_TEST
 
@@ -284,7 +274,7 @@ START_TEST(jobs_that_were_saved_are_inserted_again_with_their_numbers)
          NULL},
         {NULL, "SELECT jobid FROM cron.job ORDER BY jobid LIMIT 1 FOR UPDATE SKIP LOCKED", "1", NULL},
     };
-    say_to_both(steps, COUNT_OF(steps));
+    cron_say_to_both(cluster, steps, COUNT_OF(steps));
     /* Another job takes the number of one that is gone, and its runs stay those of who ran them. */
     run(1, ENDED("1", "1", "succeeded", "NULL", "'1 row'", "NULL"));
     static const struct outcome_step other[] = {
@@ -313,7 +303,7 @@ START_TEST(functions_work_where_nobody_may_read_the_relations)
         {NULL, "SELECT * FROM cron.job", "ERROR 42501: permission denied for view job",
          "ERROR 42501: permission denied for table job"},
     };
-    say_to_both(steps, COUNT_OF(steps));
+    cron_say_to_both(cluster, steps, COUNT_OF(steps));
     /* What they call is no way around USAGE on schema cron. */
     cluster_execute(cluster, "GRANT USAGE ON SCHEMA chime TO nologin");
     static const struct outcome_step refused[] = {

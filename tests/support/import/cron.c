@@ -37,6 +37,16 @@ struct cluster *cron_create_real(struct cluster *ours)
     return cluster;
 }
 
+void cron_say_to_both(struct cluster *ours, const struct outcome_step *steps, size_t count)
+{
+    struct cluster *real = cron_create_real(ours);
+    outcomes_say(ours, steps, count, 0);
+    if (real != NULL) {
+        outcomes_say(real, steps, count, 1);
+        cluster_destroy(real);
+    }
+}
+
 bool cron_extension_is_installed(void)
 {
     const char *programs = getenv("PGCHIME_TEST_PGBIN");
