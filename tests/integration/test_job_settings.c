@@ -10,7 +10,7 @@
 #include "support/process/suite.h"
 #include "support/process/wait.h"
 
-#define SETTINGS "settings = { work_mem = \"77MB\"; app = { tenant = \"7\"; }; }; "
+#define SETTINGS "settings = { work_mem = \"77MB\"; application_name = \"totals\"; app = { tenant = \"7\"; }; }; "
 #define NOTES(job)                                                                                                 \
     "command = \"INSERT INTO t VALUES ('" job "', current_setting('work_mem') || ' ' || coalesce(current_setting(" \
     "'app.tenant', true), ''))\"; "
@@ -37,7 +37,7 @@ START_TEST(a_run_has_its_jobs_settings_and_the_next_one_has_not)
     site_job(site, "plain", NEVER_DUE NOTES("plain"));
     site_job(site, "text",
              NEVER_DUE "command = \"SELECT 1; INSERT INTO t VALUES ('text', "
-                       "current_setting('work_mem'))\"; " SETTINGS);
+                       "current_setting('work_mem') || ' ' || current_setting('application_name'))\"; " SETTINGS);
     served = site_lead(site);
     EXPECT_SQL(cluster, "SELECT options ->> 'delivery' FROM chime.job WHERE name = 'whole'", "transactional");
     expect_note("whole", "77MB 7");
@@ -45,7 +45,7 @@ START_TEST(a_run_has_its_jobs_settings_and_the_next_one_has_not)
     cluster_execute(cluster, "DELETE FROM t");
     expect_note("once", "77MB 7");
     expect_note("plain", "4MB ");
-    expect_note("text", "77MB");
+    expect_note("text", "77MB totals");
     EXPECT_SQL(cluster, "SELECT options -> 'settings' ->> 'app.tenant' FROM chime.job WHERE name = 'once'", "7");
 }
 END_TEST
