@@ -34,6 +34,7 @@ number()
     echo "$2"
 }
 
+web_stop() { kill "$web_pid" 2>/dev/null || true; }
 transactions() { query "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '$BENCH_DATABASE'"; }
 web_ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$web_pid/stat"; }
 
@@ -81,7 +82,7 @@ access: { tokens_file = "$RUN_DIRECTORY/tokens"; };
 END
     "$RUN_DIRECTORY/pgchime-web" --config "$RUN_DIRECTORY/web.conf" 2>"$RUN_DIRECTORY/web.log" &
     web_pid=$!
-    on_exit kill "$web_pid"
+    on_exit web_stop
     until [ -S "$RUN_DIRECTORY/web.sock" ]; do
         kill -0 "$web_pid" || die "the web process ended: $(tail -1 "$RUN_DIRECTORY/web.log")"
         sleep 0.1
@@ -99,5 +100,6 @@ END
     say
     say "$jobs jobs of every minute, $seconds s each"
     machine_print
+    web_stop
     daemon_stop
 }

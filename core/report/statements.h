@@ -23,6 +23,7 @@
     EACH(REPORT_JOB_NUMBERS, job_numbers_statement)                       \
     EACH(REPORT_ACTIONS, actions_statement)                               \
     EACH(REPORT_LEADERSHIPS, leaderships_statement)                       \
+    EACH(REPORT_RUN_SESSIONS, run_sessions_statement)                     \
     EACH(REPORT_NOTIFICATIONS, notifications_statement)                   \
     EACH(REPORT_VIEWS, views_statement)                                   \
     EACH(REPORT_ALERTS, alerts_statement)                                 \

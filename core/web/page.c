@@ -304,9 +304,9 @@ static const struct page_kind page_runs = {
 };
 
 static const struct page_kind *const kinds[] = {
-    &page_databases_of, &page_readiness, &page_jobs,    &page_job,      &page_runs_of_job,
-    &page_run,          &page_runs,      &page_views,   &page_alerts,   &page_findings,
-    &page_graph,        &page_why,       &page_history, &page_silences, &page_notifications,
+    &page_databases_of, &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job, &page_run,
+    &page_runs,         &page_views,     &page_alerts,  &page_findings,      &page_graph,       &page_why,
+    &page_history,      &page_silences,  &page_crowded, &page_notifications,
 };
 
 static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What was: who led, what people did, what was told; and the silences that are in force. */
+/* What was: who led, what people did, what was told; the silences that are in force; and what will be due at once. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "report/action_list.h"
 #include "report/alert_list.h"
+#include "report/crowd_list.h"
 #include "report/history_list.h"
 #include "web/page_kind.h"
 
@@ -110,4 +111,34 @@ const struct page_kind page_notifications = {
     .read = read_number,
     .ask = ask_notifications,
     .take = take_lists,
+};
+
+/* --- what is due at once ------------------------------------------------------------------------------------------ */
+
+static void create_crowded(struct page *page)
+{
+    page->lists[page->list_count++] = crowd_list_create();
+}
+
+static size_t ask_crowded(struct page *page, const struct config_database *database, struct question *questions)
+{
+    (void)page;
+    (void)database;
+    crowd_list_ask(questions);
+    return CROWD_QUESTIONS;
+}
+
+static bool take_crowded(struct page *page, const struct config_database *database, struct pg_rows *answers,
+                         struct error *err)
+{
+    (void)err;
+    crowd_list_take(page->lists[0], answers, database);
+    return true;
+}
+
+const struct page_kind page_crowded = {
+    .parts = {"d", DATABASE, "crowded"},
+    .create = create_crowded,
+    .ask = ask_crowded,
+    .take = take_crowded,
 };

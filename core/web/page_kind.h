@@ -45,7 +45,7 @@ struct page_kind {
 };
 
 extern const struct page_kind page_views, page_alerts, page_findings, page_graph, page_why;
-extern const struct page_kind page_history, page_silences, page_notifications;
+extern const struct page_kind page_history, page_silences, page_notifications, page_crowded;
 
 const char *page_query(const struct page *page, const char *name); /* NULL: it is not given */
 /* That there is no such job. */

@@ -326,6 +326,23 @@ START_TEST(schema_that_is_missing_is_said)
 }
 END_TEST
 
+/* Of two schedules with one instant in common, and one that is nobody else's. */
+START_TEST(instants_at_which_many_are_due_are_foretold)
+{
+    site_job(site, "half", "schedule = \"*/30 * * * *\"; command = \"SELECT 1\";");
+    site_job(site, "other-half", "schedule = \"0,30 * * * *\"; command = \"SELECT 1\";");
+    site_job(site, "alone", "schedule = \"17 * * * *\"; command = \"SELECT 1\";");
+    served = site_lead(site);
+    served_end();
+    start_web("");
+    struct web_answer answer = web_expect(200, web, "/api/v1/d/main/crowded", "");
+    const char *first = strstr(answer.body, "\"jobs\": 2");
+    ck_assert_msg(first != NULL && strstr(first + 1, "\"jobs\": 2") != NULL, "%s", answer.body);
+    ck_assert_ptr_null(strstr(strstr(first + 1, "\"jobs\": 2") + 1, "\"jobs\""));
+    web_answer_finish(&answer);
+}
+END_TEST
+
 START_TEST(it_ends_when_it_is_told_to)
 {
     start_web("");
@@ -352,6 +369,7 @@ int main(void)
     tcase_add_test(tests, database_that_is_away_holds_up_no_other);
     tcase_add_test(tests, readiness_follows_the_server_and_the_leader);
     tcase_add_test(tests, schema_that_is_missing_is_said);
+    tcase_add_test(tests, instants_at_which_many_are_due_are_foretold);
     tcase_add_test(tests, it_ends_when_it_is_told_to);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

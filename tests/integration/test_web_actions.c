@@ -320,6 +320,7 @@ START_TEST(monitor_sees_every_page)
                                           "/d/main/alerts?all=1",
                                           "/d/main/graph",
                                           "/d/main/history",
+                                          "/d/main/crowded",
                                           "/d/main/silences",
                                           "/d/main/notifications",
                                           "/d/main/doctor"};

@@ -5,7 +5,11 @@ import { signal } from '@preact/signals';
 /** How far the database's clock is ahead of ours, in milliseconds. */
 let ahead = 0;
 export const now = signal(Date.now());
-export const zone = signal<'local' | 'UTC'>(localStorage.getItem('zone') === 'UTC' ? 'UTC' : 'local');
+export type Zone = 'local' | 'UTC' | 'job';
+const zones: Zone[] = ['local', 'UTC', 'job'];
+export const zone = signal<Zone>(zones.find((it) => it === localStorage.getItem('zone')) ?? 'local');
+/** Of the job that is looked at; '' elsewhere, and then the job's is the local one. */
+export const jobZone = signal('');
 
 setInterval(() => {
     if (!document.hidden) now.value = Date.now() + ahead;
@@ -19,7 +23,9 @@ export function heard(body: unknown): void {
     if (Math.abs(offset - ahead) > 1500) ahead = offset;
 }
 
-export function setZone(value: 'local' | 'UTC'): void {
+export const zoneAfter = (value: Zone): Zone => zones[(zones.indexOf(value) + 1) % zones.length];
+
+export function setZone(value: Zone): void {
     zone.value = value;
     localStorage.setItem('zone', value);
 }
@@ -39,7 +45,8 @@ function format(kind: 'time' | 'day' | 'full', timeZone: string | undefined): In
     return found;
 }
 
-export const zoneName = () => (zone.value === 'UTC' ? 'UTC' : undefined);
+export const zoneName = () =>
+    zone.value === 'UTC' ? 'UTC' : zone.value === 'job' && jobZone.value ? jobZone.value : undefined;
 
 /** 14:34:30 today, else with its day. */
 export function instantText(instant: string, timeZone = zoneName()): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // The bar on top of every page: where one is, who leads, what is amiss.
 import { computed, effect, signal } from '@preact/signals';
-import { setZone, spanText, now, zone } from './clock';
+import { jobZone, setZone, spanText, now, zone, zoneAfter } from './clock';
 import { Mark } from './marks';
 import { At } from './parts';
 import { awaySince, useResource } from './resource';
@@ -132,6 +132,11 @@ function Leader({ of }: { of: Database }) {
     );
 }
 
+function zoneWord(): string {
+    if (zone.value === 'job') return jobZone.value || "the job's";
+    return zone.value === 'UTC' ? 'UTC' : 'local time';
+}
+
 const awayText = computed(() => (awaySince.value ? spanText(Math.max(0, now.value - awaySince.value)) : ''));
 
 export function Bar({ databases, chosen }: { databases: Database[]; chosen: string }) {
@@ -148,9 +153,9 @@ export function Bar({ databases, chosen }: { databases: Database[]; chosen: stri
                 <DatabaseChoice databases={databases} chosen={chosen} />
                 {chosen && <Tabs database={chosen} />}
                 <div class="switches">
-                    <button type="button" onClick={() => setZone(zone.value === 'UTC' ? 'local' : 'UTC')}>
+                    <button type="button" onClick={() => setZone(zoneAfter(zone.value))}>
                         <span class="for-ears">Times: </span>
-                        <span>{zone.value === 'UTC' ? 'UTC' : 'local time'}</span>
+                        <span>{zoneWord()}</span>
                     </button>
                     <button type="button" onClick={() => (theme.value = themeAfter[theme.value])}>
                         <span class="for-ears">Colours: </span>

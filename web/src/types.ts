@@ -182,3 +182,9 @@ export interface Leadership {
     missed_slots: number | null;
     missed_jobs: number | null;
 }
+
+export interface Crowd {
+    at: string;
+    jobs: number;
+    sessions: number | null;
+}

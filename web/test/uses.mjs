@@ -77,6 +77,11 @@ async function setsTheClock(page, address) {
     check('UTC is as the ledger has it', utc.includes(instant.slice(11, 19)), `${utc} of ${instant}`);
     await page.reload();
     await page.click('button:has-text("Times: UTC")');
+    await page.waitForSelector('button:has-text("Times: Asia/Tokyo")');
+    await page.waitForSelector('.narrow tbody tr');
+    const own = await slot.first().innerText();
+    check("the job's own clock is the third", own.includes('04:30:00'), own);
+    await page.click('button:has-text("Times: Asia/Tokyo")');
 }
 
 /** Names and messages are text, whatever is in them. */

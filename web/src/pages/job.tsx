@@ -2,9 +2,10 @@
 // One job: why it does what it does, how long its runs took, what comes before and after it.
 import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
+import { useEffect } from 'preact/hooks';
 import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
-import { count, lengthText } from '../clock';
+import { count, jobZone, lengthText } from '../clock';
 import { Mark, toneOf, wordOf } from '../marks';
 import { Ago, At, Copy, Due, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
@@ -264,6 +265,13 @@ export function JobPage(props: PageProps) {
     const job = useResource<{ jobs: Job[] }>(path);
     const runs = useResource<{ runs: Run[] }>(`${path}/runs?limit=300`).data.value?.runs ?? [];
     const known = job.data.value?.jobs[0];
+    const own = known?.options?.timezone ?? '';
+    useEffect(() => {
+        jobZone.value = own;
+        return () => {
+            jobZone.value = '';
+        };
+    }, [own]);
     return (
         <>
             <Title aside={known && <p class="quiet">{scheduleText(known)}</p>}>{name}</Title>

@@ -11,7 +11,7 @@ import { Ago, At, Due, Figure, Figures, Reading, Section, Title } from '../parts
 import { useResource } from '../resource';
 import { link } from '../route';
 import { ifServed } from '../served';
-import type { Alert, Database, Job, Run, View } from '../types';
+import type { Alert, Crowd, Database, Job, Run, View } from '../types';
 import { NoJobs, scheduleText } from './jobs';
 import { FAILED } from './runs';
 
@@ -141,6 +141,25 @@ function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
     );
 }
 
+/** Instants at which more jobs are due than there are sessions: some of them wait. */
+function Crowded({ base }: { base: string }) {
+    const of = useResource<{ instants: Crowd[] }>(`${base}/crowded`, 30000).data.value?.instants ?? [];
+    const most = of.filter((it) => it.jobs > (it.sessions ?? 1)).sort((a, b) => b.jobs - a.jobs);
+    if (most.length === 0) return null;
+    return (
+        <Section title="Crowded in the next hour">
+            <ul class="plain">
+                {most.slice(0, 5).map((it) => (
+                    <li key={it.at}>
+                        <Mark state="waiting" word={`${it.jobs} due at once`} /> <At at={it.at} />
+                        {it.sessions != null && <span class="quiet"> for {it.sessions} sessions: some wait</span>}
+                    </li>
+                ))}
+            </ul>
+        </Section>
+    );
+}
+
 /** Of each job the latest one. */
 function Failures({ database, failures }: { database: string; failures: Run[] }) {
     const latest = [...new Map(failures.toReversed().map((run) => [run.job, run])).values()].toReversed();
@@ -201,6 +220,7 @@ export function OverviewPage({ database, base }: PageProps) {
                                 <Section title="Next">
                                     <Soon database={database} jobs={soon} />
                                 </Section>
+                                <Crowded base={base} />
                             </div>
                         </>
                     );
