@@ -48,15 +48,47 @@ START_TEST(no_definition_is_keyed_and_wrong)
 }
 END_TEST
 
+/* But for one, whose grain the corpus names otherwise: here grain and sources are derived. */
+START_TEST(by_keep_view_the_verdicts_are_the_same)
+{
+    cluster_execute(cluster, "ANALYZE; SELECT app.install_corpus()");
+    cluster_execute(
+        cluster,
+        "CREATE TABLE app.told AS SELECT c.n, c.name, c.verdict, app.key_of(c)::text[] AS key, NULL::text AS words"
+        " FROM app.corpus c WHERE c.revisit IS NULL");
+    cluster_execute(
+        cluster,
+        "CREATE FUNCTION app.keep(p_name text, p_definition text, p_key text[]) RETURNS text LANGUAGE plpgsql AS $$"
+        " BEGIN RETURN chime.keep_view(p_name, p_definition, p_key, view_schema => 'by_sql', source_schema => 'app');"
+        " EXCEPTION WHEN cardinality_violation THEN RETURN 'two rows with one key'; END $$");
+    cluster_execute(
+        cluster,
+        "UPDATE app.told t SET words = app.keep(t.name, c.definition, t.key) FROM app.corpus c WHERE c.n = t.n");
+    EXPECT_SQL(cluster, "SELECT count(*) < 5 FROM app.told WHERE words = 'two rows with one key'", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) >= 140 FROM app.told", "t");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(c.definition || ': ' || t.words, '; ' ORDER BY t.n)"
+        " FROM app.told t JOIN app.corpus c USING (n)"
+        " WHERE (t.words ~ '^\\d+ rows; keyed by') <> (t.verdict = 'keyed') AND t.words <> 'two rows with one key'",
+        "SELECT DISTINCT ON (shop) shop, kind, id FROM ord ORDER BY shop, id: 0 rows; keyed by shop");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keyed corpus");
     TCase *corpus = tcase_create("keyed corpus");
+    TCase *kept = tcase_create("keep view");
 
     tcase_add_checked_fixture(corpus, keyed_stage_set_corpus, served_tear_down);
     tcase_set_timeout(corpus, 900);
     tcase_add_test(corpus, no_definition_is_keyed_and_wrong);
     suite_add_tcase(all, corpus);
+    tcase_add_checked_fixture(kept, keyed_stage_set_corpus, served_tear_down);
+    tcase_set_timeout(kept, 300);
+    tcase_add_test(kept, by_keep_view_the_verdicts_are_the_same);
+    suite_add_tcase(all, kept);
     return all;
 }
 

@@ -239,6 +239,26 @@ START_TEST(every_payload_has_the_seeds_keys)
 }
 END_TEST
 
+/* docs/seeds/keep_view.sql beside the plugins: what is said of each view, and the plugin's rows. */
+START_TEST(each_view_of_the_seeds_is_one_statement)
+{
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/seeds_kept.sql");
+    cluster_execute(cluster, "SELECT seeds_kept.keep(pg_read_file('" PGCHIME_SOURCE_DIR "/docs/seeds/keep_view.sql'))");
+    EXPECT_SQL(
+        cluster,
+        "SELECT string_agg(name || ': ' || regexp_replace(words, '^\\d+ rows; ', ''), E'\n' ORDER BY n)"
+        " FROM seeds_kept.told",
+        "mv_lane_score_distribution: keyed by challenge_id\n"
+        "mv_weakness_patterns: keyed by agent_id\n"
+        "mv_agent_progress: keyed by agent_id, challenge_id\n"
+        "mv_time_to_first_win: keyed by challenge_id\n"
+        "chat_telemetry_domain_summary: refreshed as a whole: it changes as time passes, and declares no revisit");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(coalesce(seeds_kept.differing(name)::text, 'no rows'), ' ') FROM seeds_kept.told",
+               "0 0 0 0 0");
+}
+END_TEST
+
 /* --- analytics_reader --------------------------------------------------------------------------------------------- */
 
 #define KEPT "SELECT to_regclass(format('%I.%I', view_schema, relation)) FROM chime.view"
@@ -441,6 +461,7 @@ static Suite *suite(void)
     tcase_add_test(cases, everything_that_the_seeds_name_is_there);
     tcase_add_test(cases, a_wrong_line_is_found);
     tcase_add_test(cases, every_payload_has_the_seeds_keys);
+    tcase_add_test(cases, each_view_of_the_seeds_is_one_statement);
     tcase_add_test(cases, readers_read_every_relation_and_every_function);
     tcase_add_test(cases, each_view_has_the_freshness_that_its_seed_asks_for_and_readers_see_it);
     tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
