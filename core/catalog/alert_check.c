@@ -30,7 +30,7 @@ static bool declares(const struct declaration *plugin, const char *name)
 static const struct choice *declaring(const struct builder *builder, const char *name, const char *database)
 {
     const struct choice *found = NULL;
-    for (size_t i = 0; i < builder->set->count; i++) {
+    for (size_t i = 0; i < builder->choice_count; i++) {
         const struct choice *choice = &builder->choices[i];
         if (declares(choice->declaration, name)) {
             found = choice;
@@ -49,16 +49,16 @@ static const char *nearest_rule(struct builder *builder, const char *name)
     for (size_t i = 0; alert_standard_names[i] != NULL; i++) {
         most++;
     }
-    for (size_t i = 0; i < builder->set->count; i++) {
-        most += builder->set->plugins[i]->alert_count;
+    for (size_t i = 0; i < builder->choice_count; i++) {
+        most += builder->choices[i].declaration->alert_count;
     }
     const char **names = arena_alloc(builder->arena, (most + 1) * sizeof(*names));
     for (size_t i = 0; alert_standard_names[i] != NULL; i++) {
         names[count++] = alert_standard_names[i];
     }
-    for (size_t i = 0; i < builder->set->count; i++) {
-        for (size_t j = 0; j < builder->set->plugins[i]->alert_count; j++) {
-            names[count++] = builder->set->plugins[i]->alerts[j].name;
+    for (size_t i = 0; i < builder->choice_count; i++) {
+        for (size_t j = 0; j < builder->choices[i].declaration->alert_count; j++) {
+            names[count++] = builder->choices[i].declaration->alerts[j].name;
         }
     }
     for (size_t i = 0; i < builder->config->alert_count; i++) {

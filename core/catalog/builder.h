@@ -49,7 +49,8 @@ struct builder {
     const struct plugin_set *set;
     struct report *report;
     bool complete;                   /* else a name that nobody has may be one of an entry that was refused */
-    struct choice *choices;          /* in the order of the set: by name */
+    struct choice *choices;          /* of the set and of the views in conf.d, by name */
+    size_t choice_count;
     struct declared_place *declared; /* by name */
     size_t declared_count;
     const struct zone **zones; /* of the databases, in the order of the configuration; NULL: UTC, or refused */

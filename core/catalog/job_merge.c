@@ -20,12 +20,12 @@ static int compare_declared(const void *left, const void *right)
 static void index_declared(struct builder *builder)
 {
     size_t count = 0;
-    for (size_t i = 0; i < builder->set->count; i++) {
-        count += builder->set->plugins[i]->job_count;
+    for (size_t i = 0; i < builder->choice_count; i++) {
+        count += builder->choices[i].declaration->job_count;
     }
     builder->declared = arena_alloc(builder->arena, (count + 1) * sizeof(*builder->declared));
     builder->declared_count = 0;
-    for (size_t i = 0; i < builder->set->count; i++) {
+    for (size_t i = 0; i < builder->choice_count; i++) {
         const struct choice *choice = &builder->choices[i];
         for (size_t j = 0; j < choice->declaration->job_count; j++) {
             builder->declared[builder->declared_count++] = (struct declared_place){.job = &choice->declaration->jobs[j],
@@ -277,7 +277,7 @@ static const char *const verify_options[][2] = {
 
 static bool is_verified(const struct builder *builder, const struct config_database *database)
 {
-    for (size_t i = 0; database->verify[0] != '\0' && i < builder->set->count; i++) {
+    for (size_t i = 0; database->verify[0] != '\0' && i < builder->choice_count; i++) {
         const struct choice *choice = &builder->choices[i];
         if (choice->state == CHOICE_TAKEN && choice->declaration->view_count > 0 &&
             strcmp(choice->database, database->name) == 0) {

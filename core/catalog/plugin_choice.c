@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "catalog/builder.h"
+#include "plugin/view_text.h"
 
 static const char *database_names(struct builder *builder)
 {
@@ -162,7 +163,8 @@ static void check_entries(struct builder *builder)
 {
     for (size_t i = 0; i < builder->config->plugin_count; i++) {
         const struct config_plugin *entry = &builder->config->plugins[i];
-        if (entry->enabled != CONFIG_DISABLED && !in_set(builder, entry->name) && !was_refused(builder, entry->name)) {
+        if (entry->view == NULL && entry->enabled != CONFIG_DISABLED && !in_set(builder, entry->name) &&
+            !was_refused(builder, entry->name)) {
             refuse_unknown_plugin(builder, entry);
         }
     }
@@ -175,7 +177,7 @@ bool choice_absent_beside(const struct builder *builder, const char *file)
         if (strcmp(entry->file, file) != 0) {
             continue;
         }
-        for (size_t j = 0; j < builder->set->count; j++) {
+        for (size_t j = 0; j < builder->choice_count; j++) {
             if (builder->choices[j].entry == entry) {
                 return builder->choices[j].state != CHOICE_TAKEN;
             }
@@ -185,14 +187,83 @@ bool choice_absent_beside(const struct builder *builder, const char *file)
     return false;
 }
 
+/* --- views in conf.d ---------------------------------------------------------------------------------------------- */
+
+static bool read_view(struct builder *builder, const struct config_plugin *entry, struct view_text *text)
+{
+    const struct config_view *view = entry->view;
+    struct error err = {.kind = ERROR_NONE};
+    if (!view_text_read(builder->arena, view->text, strlen(view->text), text, &err)) {
+        report_add(builder->report, view->file != NULL ? view->file : entry->file, view->file != NULL ? 0 : entry->line,
+                   err.hint, "view \"%s\": %s", entry->name, err.message);
+        return false;
+    }
+    for (size_t i = 0; i < view->option_count; i++) {
+        const struct config_setting *option = &view->options[i];
+        if (!view_text_add(builder->arena, text, option->name, option->value, 0, &err)) {
+            report_add(builder->report, entry->file, option->line, err.hint, "view \"%s\": %s", entry->name,
+                       err.message);
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct declaration *declare_view(struct builder *builder, const struct config_plugin *entry)
+{
+    struct error err = {.kind = ERROR_NONE};
+    struct view_text *text = arena_alloc(builder->arena, sizeof(*text));
+    if (entry->view->text == NULL || !read_view(builder, entry, text)) {
+        return NULL;
+    }
+    const struct declaration *declaration = declaration_of_view(
+        builder->arena, view_text_plugin(builder->arena, entry->name, text), entry->file, &err);
+    if (declaration == NULL) {
+        report_add(builder->report, entry->file, entry->line, err.hint, "%s", err.message);
+    }
+    return declaration;
+}
+
+static void add_choice(struct builder *builder, const struct declaration *declaration,
+                       const struct config_plugin *entry)
+{
+    struct choice *choice = &builder->choices[builder->choice_count++];
+    choice->declaration = declaration;
+    choice->entry = entry;
+    choose(builder, choice);
+}
+
+static void add_view(struct builder *builder, const struct config_plugin *entry)
+{
+    if (in_set(builder, entry->name)) {
+        report_add(builder->report, entry->file, entry->line, "rename one of them, or take it away",
+                   "view \"%s\": the plugin folder has a plugin of that name", entry->name);
+        return;
+    }
+    const struct declaration *declaration = declare_view(builder, entry);
+    if (declaration != NULL) {
+        add_choice(builder, declaration, entry);
+    }
+}
+
+/* Both lists are sorted by name. */
 void choices_make(struct builder *builder)
 {
+    const struct config *config = builder->config;
     check_entries(builder);
-    builder->choices = arena_alloc(builder->arena, (builder->set->count + 1) * sizeof(*builder->choices));
-    for (size_t i = 0; i < builder->set->count; i++) {
-        struct choice *choice = &builder->choices[i];
-        choice->declaration = builder->set->plugins[i];
-        choice->entry = config_find_plugin(builder->config, choice->declaration->name);
-        choose(builder, choice);
+    builder->choices = arena_alloc(builder->arena,
+                                   (builder->set->count + config->plugin_count + 1) * sizeof(*builder->choices));
+    for (size_t i = 0, j = 0; i < builder->set->count || j < config->plugin_count;) {
+        const struct config_plugin *entry = j < config->plugin_count ? &config->plugins[j] : NULL;
+        const struct declaration *plugin = i < builder->set->count ? builder->set->plugins[i] : NULL;
+        int order = plugin == NULL ? 1 : entry == NULL ? -1 : strcmp(plugin->name, entry->name);
+        if (order >= 0 && entry->view != NULL) {
+            add_view(builder, entry);
+        }
+        if (order <= 0) {
+            add_choice(builder, plugin, order == 0 && entry->view == NULL ? entry : NULL);
+        }
+        i += order <= 0;
+        j += order >= 0;
     }
 }

@@ -343,9 +343,9 @@ static void order_plugins(struct builder *builder, const struct catalog_plugin *
 
 void choices_validate(struct builder *builder)
 {
-    struct catalog_plugin *taken = arena_alloc(builder->arena, (builder->set->count + 1) * sizeof(*taken));
+    struct catalog_plugin *taken = arena_alloc(builder->arena, (builder->choice_count + 1) * sizeof(*taken));
     size_t count = 0;
-    for (size_t i = 0; i < builder->set->count; i++) {
+    for (size_t i = 0; i < builder->choice_count; i++) {
         const struct choice *choice = &builder->choices[i];
         if (choice->state != CHOICE_TAKEN) {
             continue;

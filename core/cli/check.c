@@ -76,7 +76,7 @@ static void warn_of_absent_plugins(const struct invocation *invocation, const st
 {
     for (size_t i = 0; i < loaded->config->plugin_count; i++) {
         const struct config_plugin *entry = &loaded->config->plugins[i];
-        if (entry->enabled != CONFIG_DISABLED && !is_in_folder(loaded, entry->name)) {
+        if (entry->view == NULL && entry->enabled != CONFIG_DISABLED && !is_in_folder(loaded, entry->name)) {
             remark(invocation,
                    "%s:%d: warning: there is no plugin \"%s\" yet: this waits for %s.so or %s.sql in plugin_dir",
                    entry->file, entry->line, entry->name, entry->name, entry->name);

@@ -22,8 +22,11 @@
  *                        ping_file = "..."; enabled = true; settings: {...}; <option> = ...; }; };
  *                alerts: { NAME: { condition = "SELECT ..."; severity = "warning"; hold = "5min"; enabled = true;
  *                          database = "..."; }; };
+ *                views: { NAME: { sql = "SELECT ..."; | file = "NAME.sql"; database = "..."; view_schema = "...";
+ *                         enabled = true; <option> = "..."; }; };
  *                sinks: { NAME: { type = "webhook"; url_file = "..."; match: { severity = "critical"; }; }; };
- * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts` and `sinks` too. The syntax is libconfig's
+ * A conf.d file may hold any of them. pgchime.conf may hold `jobs`, `alerts`, `sinks` and
+ * `views` too. The syntax is libconfig's
  * without @include (conf_dir is the way to split files) and without names that begin with '*'. Files whose name begins
  * with '.' are passed over. A file is regular, UTF-8 without NUL, at most CONFIG_FILE_LIMIT bytes, nested at most 16
  * deep. */
@@ -107,6 +110,14 @@ struct config_setting {
     int line;
 };
 
+/* A view as SQL: the text, with its options; plugin/view_text.h says what they mean. */
+struct config_view {
+    const char *text; /* NULL where it could not be read, which is a finding */
+    const char *file; /* that it was read from; NULL: it stands in conf.d */
+    const struct config_setting *options;
+    size_t option_count;
+};
+
 struct config_plugin {
     const char *name;
     enum config_enabled enabled;
@@ -118,6 +129,7 @@ struct config_plugin {
     size_t channel_count;
     const struct config_setting *modes; /* name: a view's relation; value: one of view_modes */
     size_t mode_count;
+    const struct config_view *view; /* it is no file of the plugin folder, but this; NULL: it is one */
     const char *file;
     int line;
     bool refused; /* it has a finding */

@@ -28,24 +28,19 @@ static const struct setting_key main_keys[] = {
     {"databases", SETTING_GROUP},       {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
     {"log_level", SETTING_STRING},      {"log_format", SETTING_STRING}, {"instance", SETTING_STRING},
     {"control_socket", SETTING_STRING}, {"roles", SETTING_LIST},        {"alerts", SETTING_GROUP},
-    {"sinks", SETTING_GROUP},           {JOBS, SETTING_GROUP},
+    {"sinks", SETTING_GROUP},           {"views", SETTING_GROUP},       {JOBS, SETTING_GROUP},
 };
-static read_function *const main_readers[] = {databases_read,
-                                              read_plugin_dir,
-                                              read_conf_dir,
-                                              read_log_level,
-                                              read_log_format,
-                                              read_instance,
-                                              read_control_socket,
-                                              roles_read,
-                                              alerts_read,
-                                              sinks_read,
-                                              NULL};
+static read_function *const main_readers[] = {databases_read,  read_plugin_dir, read_conf_dir,       read_log_level,
+                                              read_log_format, read_instance,   read_control_socket, roles_read,
+                                              alerts_read,     sinks_read,      views_read,          NULL};
 static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers, JOBS};
 
-static const struct setting_key part_keys[] = {
-    {"plugin", SETTING_GROUP}, {"alerts", SETTING_GROUP}, {"sinks", SETTING_GROUP}, {JOBS, SETTING_GROUP}};
-static read_function *const part_readers[] = {plugin_read, alerts_read, sinks_read, NULL};
+static const struct setting_key part_keys[] = {{"plugin", SETTING_GROUP},
+                                               {"alerts", SETTING_GROUP},
+                                               {"sinks", SETTING_GROUP},
+                                               {"views", SETTING_GROUP},
+                                               {JOBS, SETTING_GROUP}};
+static read_function *const part_readers[] = {plugin_read, alerts_read, sinks_read, views_read, NULL};
 static const struct file_kind part_file = {"a file of conf_dir", {part_keys, COUNT_OF(part_keys)}, part_readers, JOBS};
 
 static const char *absolute_path(struct reader *reader, const char *path)

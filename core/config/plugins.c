@@ -142,7 +142,7 @@ static const char *read_name(struct reader *reader, const config_setting_t *grou
     return name;
 }
 
-static void add_plugin(struct reader *reader, const struct config_plugin *plugin)
+void plugin_add(struct reader *reader, const struct config_plugin *plugin)
 {
     struct config *config = reader->config;
     if (config->plugin_count == reader->plugin_capacity) {
@@ -178,7 +178,7 @@ void plugin_read(struct reader *reader, const config_setting_t *group)
     }
     plugin.refused = reader->report->count != findings_before;
     if (plugin.name != NULL) {
-        add_plugin(reader, &plugin);
+        plugin_add(reader, &plugin);
     } else {
         reader->config->complete = false;
     }

@@ -53,6 +53,8 @@ void roles_read(struct reader *reader, const config_setting_t *list);
 void alerts_read(struct reader *reader, const config_setting_t *group);
 void sinks_read(struct reader *reader, const config_setting_t *group);
 void plugin_read(struct reader *reader, const config_setting_t *group);
+void plugin_add(struct reader *reader, const struct config_plugin *plugin);
+void views_read(struct reader *reader, const config_setting_t *group);
 void job_read(struct reader *reader, const config_setting_t *setting);
 
 #endif
