@@ -21,7 +21,7 @@
 #include "pgchime/plugin.h"
 
 #define VIEW_TEXT_LIMIT (1u << 20) /* bytes */
-#define VIEW_TEXT_LAG "1min"       /* target_lag, where nothing else makes its job run */
+#define VIEW_TEXT_LAG "1s"         /* target_lag, where nothing else makes its job run */
 #define VIEW_OPTIONS_MAX 64
 
 struct view_option {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A view as SQL, in the plugin folder and in conf.d, under a real daemon: the same verdicts as through a plugin, and what
- * is refused changes nothing. */
+/* A view as SQL, in the plugin folder and in conf.d, under a real daemon: the same verdicts as through a plugin, and
+ * what is refused changes nothing. */
 #include <check.h>
 #include <stdlib.h>
 

@@ -79,7 +79,7 @@ START_TEST(nothing_but_the_select_is_needed)
     const struct declaration *view = declared("SELECT 1 AS one");
     ck_assert_uint_eq(view->views[0].key.count, 0);
     ck_assert_str_eq(view->views[0].mode, "auto");
-    ck_assert_int_eq(view->jobs[0].options.target_lag, USEC_PER_MINUTE);
+    ck_assert_int_eq(view->jobs[0].options.target_lag, USEC_PER_SEC);
     ck_assert_uint_eq(strlen(view->version), 16);
     char *version = arena_strdup(arena, view->version);
     ck_assert_str_ne(declared("SELECT 1 AS two")->version, version);
