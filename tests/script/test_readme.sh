@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's own text: its configuration passes `check`, its plugin compiles, is dropped in, and its view is filled.
+# The README's own text: its configuration passes `check`, its first view is dropped in, and is filled; one statement keeps another.
 . "$(dirname "${BASH_SOURCE[0]}")/../../script/lib.sh"
 # SPDX-License-Identifier: PostgreSQL
 . "$(dirname "${BASH_SOURCE[0]}")/transcript.sh"
@@ -49,10 +49,8 @@ expect "jobs in the README's example" "$(grep -c schedule "$site/conf.d/jobs.con
 "$pgchime" check --config "$site/pgchime.conf" >"$RUN_DIRECTORY/out" 2>&1 || die "$(cat "$RUN_DIRECTORY/out")"
 checks=$((checks + 1))
 
-block c '#include <pgchime/plugin.h>' >"$site/daily_orders.c"
-cc -Wall -Wextra -Wpedantic -Werror -shared -fPIC -I "$ROOT_DIRECTORY/include" -o "$site/plugins/daily_orders.so" "$site/daily_orders.c"
-chmod 755 "$site/plugins/daily_orders.so"
-expect "lines of C of the first plugin under 40" "$([ "$(wc -l <"$site/daily_orders.c")" -lt 40 ] && echo yes)" yes
+block sql '-- target_lag' >"$site/plugins/daily_orders.sql"
+expect "lines of the first view under 10" "$([ "$(wc -l <"$site/plugins/daily_orders.sql")" -lt 10 ] && echo yes)" yes
 rm "$site/conf.d/jobs.conf" # its commands name things that are not here
 block '' '# conf.d/shop.conf' >"$site/conf.d/shop.conf"
 
@@ -79,4 +77,9 @@ expect "days of orders" "$(query "SELECT count(*) || ' ' || sum(orders) FROM ana
 expect "how the view came to be" "$(query "SELECT kind || ' ' || state FROM chime.runs WHERE job = 'refresh-daily-orders'
                                             ORDER BY run_id LIMIT 1")" "install succeeded"
 expect "how the view followed" "$(query "SELECT method || ' ' || keys FROM chime.view_status WHERE relation = 'daily_orders'")" "keyed 1"
+
+# --- one statement --------------------------------------------------------------------------------------------------------
+expect "one statement keeps a view" "$(query "$(block sql 'SELECT chime.keep_view')")" "2 rows; keyed by day"
+query "INSERT INTO orders (ordered_at, amount) VALUES ('2026-03-02 23:30Z', 1)" >/dev/null
+await "its rows follow" "SELECT (SELECT sum(orders) FROM analytics.orders_per_day) = (SELECT count(*) FROM orders)"
 say "readme: $checks checks passed"
