@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "cli/commands.h"
+#include "cli/definition_file.h"
 #include "cli/load.h"
 #include "cli/visit.h"
 #include "pg/conninfo.h"
@@ -165,6 +166,72 @@ static bool check_database(struct visit *visit, void *data, struct error *err)
     return true;
 }
 
+/* Whether this very version is there already: then what became of it was asked above. */
+static bool is_installed(struct visit *visit, const struct declaration *declaration, bool *installed, struct error *err)
+{
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client,
+                         "SELECT FROM chime.plugin p WHERE p.name OPERATOR(pg_catalog.=) $1"
+                         " AND p.version OPERATOR(pg_catalog.=) $2 AND p.state OPERATOR(pg_catalog.=) 'installed'",
+                         (const char *const[]){declaration->name, declaration->version}, 2, &rows, err)) {
+        return false;
+    }
+    *installed = rows.count > 0;
+    pg_rows_finish(&rows);
+    return true;
+}
+
+/* What would become of a view as SQL: a finding where nothing would. */
+static void check_definition(struct visit *visit, struct loaded *loaded, const struct catalog_plugin *plugin,
+                             const struct invocation *invocation)
+{
+    const struct declaration *declaration = plugin->declaration;
+    struct pg_rows rows;
+    struct error err;
+    bool explained = definition_explain(visit, declaration, plugin->view_schema, &rows, &err);
+    if (!explained && (strcmp(err.sqlstate, "42P01") == 0 || strcmp(err.sqlstate, "42703") == 0)) {
+        remark(invocation, "%s: will be dormant: %s", declaration->name, err.message); /* as a plugin's is no finding */
+        return;
+    }
+    if (!explained) {
+        report_add(&loaded->report, declaration->file, 0, err.hint[0] != '\0' ? err.hint : NULL,
+                   "database \"%s\": view \"%s\": %s", visit->database->name, declaration->name, err.message);
+        return;
+    }
+    for (size_t i = 0; i < rows.count; i++) {
+        remark(invocation, "%s%s: %s", i == 0 ? "" : "  ", declaration->name, pg_rows_value(&rows, i, 0));
+    }
+    pg_rows_finish(&rows);
+}
+
+struct checking {
+    const struct invocation *invocation;
+    struct loaded *loaded;
+};
+
+static bool check_definitions(struct visit *visit, void *data, struct error *err)
+{
+    struct checking *checking = data;
+    const struct catalog *catalog = checking->loaded->catalog;
+    bool installed = false;
+    if (!check_database(visit, checking->loaded, err)) {
+        return false;
+    }
+    for (size_t i = 0; catalog != NULL && i < catalog->plugin_count; i++) {
+        const struct catalog_plugin *plugin = &catalog->plugins[i];
+        if (!plugin->declaration->derives || strcmp(plugin->database, visit->database->name) != 0) {
+            continue;
+        }
+        if (!is_installed(visit, plugin->declaration, &installed, err)) {
+            return false;
+        }
+        if (!installed) {
+            check_definition(visit, checking->loaded, plugin, checking->invocation);
+        }
+    }
+    return true;
+}
+
 static int check_run(const struct invocation *invocation)
 {
     struct loaded loaded;
@@ -172,7 +239,8 @@ static int check_run(const struct invocation *invocation)
     check_conninfo(&loaded);
     int reached = EXIT_OK;
     if (invocation->database != NULL && loaded.config->databases_sound) {
-        reached = visit_all(invocation, loaded.config, check_database, &loaded);
+        struct checking checking = {invocation, &loaded};
+        reached = visit_all(invocation, loaded.config, check_definitions, &checking);
     }
     print_findings(&loaded.report);
     if (!output_is_for_people(&invocation->style)) {
@@ -198,7 +266,8 @@ const struct command command_check = {
     .summary = "configuration and plugins: every error as file:line; offline, or with --database as there",
     .details = "With --database it asks that database, too: a plugin that could not be installed or whose views could "
                "not be filled\n"
-               "is a finding.\n"
+               "is a finding. Of views as SQL that are not installed yet it says what would become of them, as views "
+               "explain does.\n"
                "Exit status 3 when there is any finding, a refused plugin included (serve would go on without that "
                "one). While the\n"
                "name of a database has an error, what jobs and plugins need of the databases is not looked at.",

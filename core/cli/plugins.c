@@ -135,6 +135,35 @@ static bool is_hidden(const struct invocation *invocation, const struct survey *
     return !invocation_has(invocation, "all") && state != NULL && strcmp(state, "available") == 0;
 }
 
+static void add_one(const struct loaded *loaded, const struct survey *survey, struct output_list *list,
+                    const struct declaration *declaration, const struct catalog_plugin *taken)
+{
+    add_declared(list, declaration);
+    if (taken == NULL) {
+        output_set(list, COLUMN_STATE, loaded->catalog != NULL ? "disabled" : NULL);
+        return;
+    }
+    output_set(list, COLUMN_DATABASE, taken->database);
+    for (size_t n = 0; n < survey->count; n++) {
+        if (strcmp(survey->databases[n].database, taken->database) == 0) {
+            set_installed(list, &survey->databases[n], declaration->name);
+        }
+    }
+}
+
+/* Views in conf.d. */
+static void add_from_catalog(const struct invocation *invocation, const struct loaded *loaded,
+                             const struct survey *survey, struct output_list *list)
+{
+    for (size_t i = 0; loaded->catalog != NULL && i < loaded->catalog->plugin_count; i++) {
+        const struct catalog_plugin *taken = &loaded->catalog->plugins[i];
+        if (!is_in_folder(loaded, taken->declaration->name) &&
+            (invocation->database == NULL || strcmp(taken->database, invocation->database) == 0)) {
+            add_one(loaded, survey, list, taken->declaration, taken);
+        }
+    }
+}
+
 /* How many are not shown. */
 static size_t add_from_folder(const struct invocation *invocation, const struct loaded *loaded,
                               const struct survey *survey, struct output_list *list)
@@ -150,17 +179,7 @@ static size_t add_from_folder(const struct invocation *invocation, const struct 
             hidden++;
             continue;
         }
-        add_declared(list, declaration);
-        if (taken == NULL) {
-            output_set(list, COLUMN_STATE, loaded->catalog != NULL ? "disabled" : NULL);
-            continue;
-        }
-        output_set(list, COLUMN_DATABASE, taken->database);
-        for (size_t n = 0; n < survey->count; n++) {
-            if (strcmp(survey->databases[n].database, taken->database) == 0) {
-                set_installed(list, &survey->databases[n], declaration->name);
-            }
-        }
+        add_one(loaded, survey, list, declaration, taken);
     }
     return hidden;
 }
@@ -171,7 +190,8 @@ static void add_from_databases(const struct loaded *loaded, const struct survey 
     for (size_t n = 0; n < survey->count; n++) {
         const struct installed *installed = &survey->databases[n];
         for (size_t i = 0; i < installed->rows.count; i++) {
-            if (!is_in_folder(loaded, pg_rows_value(&installed->rows, i, ROW_NAME))) {
+            const char *name = pg_rows_value(&installed->rows, i, ROW_NAME);
+            if (!is_in_folder(loaded, name) && find_taken(loaded, name) == NULL) {
                 output_add_row(list);
                 output_set(list, COLUMN_NAME, pg_rows_value(&installed->rows, i, ROW_NAME));
                 output_set(list, COLUMN_VERSION, pg_rows_value(&installed->rows, i, ROW_VERSION));
@@ -190,6 +210,7 @@ static int list_plugins(const struct invocation *invocation, const struct loaded
     struct output_list *list = output_create("plugins", columns, COUNT_OF(columns));
     int status = visit_all(invocation, loaded->config, ask_database, &survey);
     size_t hidden = add_from_folder(invocation, loaded, &survey, list);
+    add_from_catalog(invocation, loaded, &survey, list);
     add_from_databases(loaded, &survey, list);
     output_print(&list, 1, &invocation->style, stdout);
     if (hidden > 0) {

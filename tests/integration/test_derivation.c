@@ -200,6 +200,41 @@ START_TEST(what_a_definition_names_and_is_not_there_is_told)
 }
 END_TEST
 
+/* As views explain and check --database say it of a file; no relation, log, trigger or row stays. */
+START_TEST(what_is_explained_leaves_nothing)
+{
+#define EXPLAINED(definition, expected)                                                                       \
+    EXPECT_SQL(cluster,                                                                                       \
+               "SELECT string_agg(l, E'\\n') FROM chime.explain_definition('forms', 'app', 'd', '" definition \
+               "') AS l"                                                                                      \
+               " WHERE l NOT LIKE 'a refresh%'",                                                              \
+               expected)
+    EXPLAINED("SELECT kind, count(*) AS n FROM ord GROUP BY kind",
+              "keyed by:   kind\nunique by:  kind\n"
+              "writes to app.ord:  INSERT, DELETE and UPDATE of kind leave a small mark (kind); any other UPDATE none");
+    EXPLAINED(
+        "SELECT o.shop, sum(i.quantity) AS n FROM ord o JOIN itm i ON i.ord = o.id GROUP BY o.shop",
+        "keyed by:   shop\nunique by:  shop\n"
+        "writes to app.itm:  INSERT, DELETE and UPDATE of ord, quantity leave a small mark (ord); any other UPDATE"
+        " none\n"
+        "    which leads to shop by:  SELECT (o.shop)::integer AS shop FROM marks AS chime_mark JOIN app.ord AS o ON"
+        " o.id = chime_mark.ord\n"
+        "writes to app.ord:  INSERT, DELETE and UPDATE of id, shop leave a small mark (shop); any other UPDATE"
+        " none");
+    cluster_execute(cluster, "DROP INDEX app.ord_shop_kind_idx");
+    EXPLAINED("SELECT shop, count(*) AS n FROM ord GROUP BY shop",
+              "full:       no index finds one group in app.ord\nunique by:  shop\nwrites:     cost nothing more\n"
+              "to be keyed:  CREATE INDEX ON app.ord (shop)");
+    EXPECT_SQL(cluster,
+               "SELECT (SELECT count(*) FROM chime.view) + (SELECT count(*) FROM chime.source)"
+               " + (SELECT count(*) FROM pg_class WHERE relname ~ 'explained' OR relname ~ '^change_\\d')"
+               " + (SELECT count(*) FROM pg_trigger WHERE tgrelid = 'app.ord'::regclass)"
+               " + (SELECT count(*) FROM pg_namespace WHERE nspname = 'forms')"
+               " + (SELECT count(*) FROM chime.plugin WHERE name <> 'test')",
+               "0");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("derivation");
@@ -217,6 +252,7 @@ static Suite *suite(void)
     tcase_add_test(derivation, what_follows_a_write_is_what_the_definition_says);
     tcase_add_test(derivation, a_definition_is_one_select);
     tcase_add_test(derivation, what_a_definition_names_and_is_not_there_is_told);
+    tcase_add_test(derivation, what_is_explained_leaves_nothing);
     suite_add_tcase(all, derivation);
     return all;
 }

@@ -49,7 +49,7 @@ static const struct {
     {"plugn: { };", "%/conf.d/x.conf:1: unknown key \"plugn\" in a file of conf_dir\n"
                     "HINT:  did you mean \"plugin\"?\n"},
     {"databases: { };", "%/conf.d/x.conf:1: unknown key \"databases\" in a file of conf_dir\n"
-                        "HINT:  known here: plugin, alerts, sinks, jobs\n"},
+                        "HINT:  known here: plugin, alerts, sinks, views, jobs\n"},
     {"\njobs = 5;", "%/conf.d/x.conf:2: \"jobs\" of a file of conf_dir: expected a group, found an integer\n"
                     "HINT:  write { name = value; ... }\n"},
     {"plugin: { };", "%/conf.d/x.conf:1: \"plugin\" has no \"name\"\n"
@@ -222,7 +222,7 @@ static const struct {
                     "HINT:  a name begins with a letter and has letters, digits, \"_\" and \"-\"\n"},
     {"jobs: { a: { command = \"SELECT \\x00\"; }; };", "%/conf.d/x.conf:1: \\x00 in a string\nHINT:  leave it out\n"},
     {"a=((((((((((((((((1))))))))))))))));", "%/conf.d/x.conf:1: unknown key \"a\" in a file of conf_dir\n"
-                                             "HINT:  known here: plugin, alerts, sinks, jobs\n"},
+                                             "HINT:  known here: plugin, alerts, sinks, views, jobs\n"},
     {"a=\n(((((((((((((((((1)))))))))))))))));", "%/conf.d/x.conf:2: nested more than 16 deep\n"},
     {"a\x01\x02 = 1;", "%/conf.d/x.conf:1: \"a??\" is not a name\n"
                        "HINT:  a name begins with a letter and has letters, digits, \"_\" and \"-\"\n"},
@@ -287,11 +287,11 @@ static const struct {
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
      "%/pgchime.conf:1: unknown key \"d\" in pgchime.conf\n"
      "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
-     "alerts, sinks, "
+     "alerts, sinks, views, "
      "jobs\n"
      "%/pgchime.conf:1: unknown key \"f\" in pgchime.conf\n"
      "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
-     "alerts, sinks, "
+     "alerts, sinks, views, "
      "jobs\n"},
     {"databases: { main: { conninfo = \"x\"; poolsize = 2; }; };",
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},
@@ -453,7 +453,7 @@ START_TEST(errors_of_all_files_are_reported_at_once)
     load();
     expect_findings(config, "%/conf.d/a.conf:1: the \"{\" here is never closed\n"
                             "%/conf.d/b.conf:1: unknown key \"nope\" in a file of conf_dir\n"
-                            "HINT:  known here: plugin, alerts, sinks, jobs\n"
+                            "HINT:  known here: plugin, alerts, sinks, views, jobs\n"
                             "%/pgchime.conf:3: \"log_level\" of pgchime.conf: expected a string, found an integer\n"
                             "HINT:  write it in double quotes\n");
 }
