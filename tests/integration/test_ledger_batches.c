@@ -55,12 +55,15 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
            " && p.proconfig, false)",
            "perform tend_capture verify_views");
     /* One trigger answers the calls of roles that may not write, one asks whose job theirs is, and schedules are judged
-     * for them. pg_temp is searched first where it is not named. */
+     * for them. operate_... are pgchime_operator's, those of problems and words are pgchime_monitor's, who only reads;
+     * readers ask how fresh views are. pg_temp is searched first where it is not named. */
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
            " WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef"
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
-           "answer_call note_request schedule_differs schedule_problem schedule_valid view_freshness");
-    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "6");
+           "alert_problems answer_call failure_words ledger_problems note_request operate_acknowledge operate_cancel "
+           "operate_resume operate_run operate_silence operate_suspend pg_cron_questions possible_injectors "
+           "schedule_differs schedule_problem schedule_valid view_freshness view_problems wait_fresh");
+    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "19");
 }
 END_TEST
 
@@ -83,8 +86,9 @@ START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
     /* The way in to jobs of one's own, which test_job_calls tries to misuse. */
     cluster_execute(cluster, "GRANT pgchime_jobs TO nobody_much");
     expect_may(
-        "alter_job cancel run_now schedule schedule_differs schedule_once schedule_problem schedule_valid unschedule",
-        "job_runs jobs upcoming"); /* of one's own jobs */
+        "alter_job alter_view cancel drop_view keep_view refresh_view run_now schedule schedule_differs schedule_once "
+        "schedule_problem schedule_valid unschedule", /* views: only administrators get beyond the call */
+        "job_runs jobs upcoming");                    /* of one's own jobs */
     expect("SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace"
            " AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('nobody_much', c.oid, 'INSERT, UPDATE, DELETE')",
            NULL);

@@ -37,11 +37,11 @@ static void tear_down(void)
     "\\mlocaltime"
 
 /* By name what looks how old something is, how long a run took in its own session, since when a condition holds, how
- * long a message waits, and since when people see a listener as it is. Else a line may write only what nothing is
- * compared with. */
-#define ELSEWHERE                                                                                        \
-    "'perform', 'perform_refresh', 'note_alerts', 'note_delivery', 'note_listener_state', 'set_sinks', " \
-    "'take_notifications'"
+ * long a message waits, since when people see a listener or the leader's pulse as they are, and which days are over, so
+ * that they can be summed up. Else a line may write only what nothing is compared with. */
+#define ELSEWHERE                                                                                         \
+    "'perform', 'perform_refresh', 'note_alerts', 'note_delivery', 'note_listener_state', 'note_pulse', " \
+    "'set_sinks', 'sum_days', 'take_notifications'"
 #define FOR_PEOPLE "(last_start|claimed_at|done_at|until) = clock_timestamp\\(\\)"
 
 START_TEST(what_the_leader_calls_writes_no_cursor_and_no_outcome_by_a_clock_of_its_own)
