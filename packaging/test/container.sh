@@ -63,6 +63,7 @@ install_in_root postgresql iproute2
 trap 'kill -KILL "$network" "$holder" 2>/dev/null; sleep 1; umount -R "$db" "$image" 2>/dev/null || true' EXIT
 unshare -n -p --fork --kill-child sleep infinity &
 holder=$!
+disown "$holder"
 until_it "a network" 10 pgrep -P "$holder"
 network=$(pgrep -P "$holder")
 in_network() { nsenter -t "$network" -n -p -- chroot "$1" "${clean_environment[@]}" "${@:2}"; }
