@@ -38,6 +38,16 @@ async function narrow(page, what) {
     check(`${what} does not scroll sideways at ${room} pixels`, wide <= room, `it is ${wide} wide`);
 }
 
+/** Two pictures, where somebody wants them. */
+async function pictures(page, address) {
+    const folder = process.env.PGCHIME_SCREENSHOTS;
+    if (!folder) return;
+    await show(page, address, '#/app', '.timeline');
+    await page.screenshot({ path: `${folder}/overview.png` });
+    await show(page, address, '#/app/job/broken', 'svg.chart');
+    await page.screenshot({ path: `${folder}/job.png` });
+}
+
 export async function looks({ open, address }) {
     const light = await open({ colorScheme: 'light' });
     const dark = await open({ colorScheme: 'dark', viewport: { width: 390, height: 800 } });
@@ -52,6 +62,7 @@ export async function looks({ open, address }) {
         }
         check(`${hash} has one heading`, (await light.locator('h1').count()) === 1);
     }
+    await pictures(light, address);
     await light.context().close();
     await dark.context().close();
 }

@@ -21,7 +21,9 @@ function Subject({ database, alert }: { database: string; alert: Alert }) {
 function AlertActs({ base, alert }: { base: string; alert: Alert }) {
     if (!useMayAct() || alert.state === 'resolved') return null;
     const title = `${alert.rule} ${alert.subject ?? ''}`;
-    const matchers = { alertname: alert.rule, ...(alert.labels?.job ? { job: alert.labels.job } : {}) };
+    // All that tells this alert from others: not the whole rule is to be silent.
+    const labels = Object.entries(alert.labels ?? {}).filter(([name]) => name !== 'severity' && name !== 'database');
+    const matchers = { alertname: alert.rule, ...Object.fromEntries(labels) };
     const silence = { title: `Silence ${title}?`, path: `${base}/silences`, body: { matchers }, button: 'silence' };
     const path = `${base}/alert/${alert.alert}/ack`;
     return (
