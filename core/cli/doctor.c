@@ -2,11 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "cli/commands.h"
-#include "cli/ledger_lists.h"
 #include "cli/load.h"
 #include "cli/visit.h"
+#include "report/clock_findings.h"
+#include "report/due_jobs.h"
+#include "report/due_work.h"
 #include "report/finding_list.h"
 
 struct doctor {
@@ -26,15 +29,21 @@ static void note_state(struct doctor *doctor, enum finding_state state, enum err
     }
 }
 
-static void warn(struct doctor *doctor, const char *database, const char *about, const char *finding, const char *hint)
+static void warn(struct doctor *doctor, const char *database, const char *id, const char *subject, const char *finding,
+                 const char *hint)
 {
-    finding_list_add(doctor->list, database, about, FINDING_WARN, finding, hint);
+    finding_list_add(doctor->list, database, id, FINDING_WARN, subject, finding, hint);
     note_state(doctor, FINDING_WARN, ERROR_NONE);
 }
 
-static void failed(struct doctor *doctor, const char *database, const char *about, const struct error *err)
+static void note_warning(struct doctor *doctor, bool warns)
 {
-    finding_list_add(doctor->list, database, about, FINDING_FAILED, err->message, err->hint);
+    note_state(doctor, warns ? FINDING_WARN : FINDING_OK, ERROR_NONE);
+}
+
+static void failed(struct doctor *doctor, const char *database, const char *id, const struct error *err)
+{
+    finding_list_add(doctor->list, database, id, FINDING_FAILED, NULL, err->message, err->hint);
     note_state(doctor, FINDING_FAILED, err->kind);
 }
 
@@ -51,24 +60,87 @@ static bool add_findings(struct doctor *doctor, struct visit *visit, enum report
     return true;
 }
 
-static bool check_due_jobs(struct doctor *doctor, struct visit *visit, struct error *err)
+static void check_due_jobs(struct doctor *doctor, const struct config_database *database,
+                           const struct pg_rows *calendars)
 {
     struct due_jobs due;
     struct error problem;
-    if (!due_jobs_read(visit, &due, err)) {
-        return false;
-    }
+    due_jobs_take(&due, calendars, database);
     if (due_jobs_are_late(&due, &problem)) {
-        warn(doctor, visit->database->name, "job", problem.message, problem.hint);
+        warn(doctor, database->name, "job-late", due.latest, problem.message, problem.hint);
     }
     due_jobs_finish(&due);
+}
+
+static bool check_zones(struct doctor *doctor, struct visit *visit, const struct pg_rows *calendars, struct error *err)
+{
+    struct pg_rows rows;
+    char *zones = zone_data_of(calendars, visit->database, clock_wall());
+    struct question question = {.id = REPORT_ZONE_FINDINGS, .parameters = {zones}};
+    bool good = visit_ask(visit, &question, &rows, err);
+    if (good) {
+        note_state(doctor, finding_list_take(doctor->list, &rows, visit->database), ERROR_REFUSED);
+        pg_rows_finish(&rows);
+    }
+    free(zones);
+    return good;
+}
+
+static bool check_calendars(struct doctor *doctor, struct visit *visit, struct error *err)
+{
+    struct question question;
+    struct pg_rows calendars;
+    calendars_ask(&question);
+    if (!visit_ask(visit, &question, &calendars, err)) {
+        return false;
+    }
+    check_due_jobs(doctor, visit->database, &calendars);
+    bool good = check_zones(doctor, visit, &calendars, err);
+    pg_rows_finish(&calendars);
+    return good;
+}
+
+static bool check_due_work(struct doctor *doctor, struct visit *visit, struct error *err)
+{
+    struct question question;
+    struct pg_rows rows;
+    due_work_ask(&question);
+    if (!visit_ask(visit, &question, &rows, err)) {
+        return false;
+    }
+    note_warning(doctor, due_work_take(doctor->list, &rows, visit->database));
+    pg_rows_finish(&rows);
     return true;
+}
+
+static bool check_clock(struct doctor *doctor, struct visit *visit, struct error *err)
+{
+    struct question question;
+    struct pg_rows rows;
+    server_clock_ask(&question);
+    instant asked = clock_wall();
+    if (!visit_ask(visit, &question, &rows, err)) {
+        return false;
+    }
+    note_warning(doctor, server_clock_take(doctor->list, &rows, visit->database->name, asked, clock_wall()));
+    pg_rows_finish(&rows);
+    return true;
+}
+
+static void check_heartbeat(struct doctor *doctor, const struct config_database *database)
+{
+    if (database->heartbeat == NULL) {
+        finding_list_add(doctor->list, database->name, "heartbeat", FINDING_OK, NULL,
+                         "no heartbeat is sent: nobody is told when no daemon runs",
+                         "heartbeat = { url_file = \"...\"; } of the database in pgchime.conf, for a service that "
+                         "expects it");
+    }
 }
 
 static bool compare_configuration(struct doctor *doctor, struct visit *visit, struct error *err)
 {
     if (doctor->catalog == NULL) {
-        warn(doctor, visit->database->name, "configuration",
+        warn(doctor, visit->database->name, "configuration", NULL,
              "it has errors, so it cannot be compared with the leader's", "pgchime check names them");
         return true;
     }
@@ -77,15 +149,16 @@ static bool compare_configuration(struct doctor *doctor, struct visit *visit, st
 
 static bool check_leader(struct doctor *doctor, struct visit *visit, struct error *err)
 {
-    return add_findings(doctor, visit, REPORT_LEADER_FINDINGS, err) &&
+    check_heartbeat(doctor, visit->database);
+    return check_clock(doctor, visit, err) && add_findings(doctor, visit, REPORT_LEADER_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_OWNER_FINDINGS, err) && compare_configuration(doctor, visit, err);
 }
 
 static bool check_work(struct doctor *doctor, struct visit *visit, struct error *err)
 {
     return add_findings(doctor, visit, REPORT_WORK_FINDINGS, err) &&
-           add_findings(doctor, visit, REPORT_KEPT_FINDINGS, err) && check_due_jobs(doctor, visit, err) &&
-           add_findings(doctor, visit, REPORT_OTHERS_FINDINGS, err) &&
+           add_findings(doctor, visit, REPORT_KEPT_FINDINGS, err) && check_calendars(doctor, visit, err) &&
+           check_due_work(doctor, visit, err) && add_findings(doctor, visit, REPORT_OTHERS_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_CRON_FINDINGS, err) &&
            add_findings(doctor, visit, REPORT_WRITERS_FINDINGS, err);
 }
@@ -107,7 +180,7 @@ static void check_database(struct doctor *doctor, const struct config_database *
     } else if (!visit_is_first(&visit, &doctor->visited, &err)) {
         failed(doctor, database->name, "database", &err);
     } else if (!check_work(doctor, &visit, &err)) {
-        failed(doctor, database->name, "plugin", &err);
+        failed(doctor, database->name, "schema", &err);
     }
     visit_close(&visit);
 }
@@ -121,7 +194,7 @@ static void check_files(struct doctor *doctor, const struct report *report)
         struct error err;
         error_set(&err, ERROR_CONFIG, "%s", line);
         error_hint(&err, "%s", finding->hint != NULL ? finding->hint : "");
-        failed(doctor, NULL, finding_is_of_plugin(finding, NULL) ? "plugin" : "configuration", &err);
+        failed(doctor, NULL, finding_is_of_plugin(finding, NULL) ? "plugin-failed" : "configuration", &err);
         free(line);
     }
 }

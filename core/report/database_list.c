@@ -48,9 +48,8 @@ static const char status_sql[] =
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
 static const char database_problems_sql[] = LEADER_PROBLEMS_SQL
-    " UNION ALL SELECT w.message, w.way_out FROM " WATCH_PROBLEMS_SQL " w"
-    " UNION ALL SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p"
-    " UNION ALL " WRONG_PROBLEMS_SQL " UNION ALL " VIEW_PROBLEMS_SQL;
+    " UNION ALL " WATCH_PROBLEMS_SQL " UNION ALL " PLUGIN_PROBLEMS_SQL " UNION ALL " WRONG_PROBLEMS_SQL
+    " UNION ALL " VIEW_PROBLEMS_SQL;
 static const char plugin_problems_sql[] = "SELECT p.message, p.way_out FROM " PLUGIN_PROBLEMS_SQL " p";
 static const char job_problems_sql[] = JOB_PROBLEMS_SQL
     " UNION ALL " CURSOR_PROBLEMS_SQL " UNION ALL " KEPT_PROBLEMS_SQL " UNION ALL " LEDGER_PROBLEMS_SQL

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What is well in a database and what is not, with the way out. */
+/* What is well in a database and what is not, with the way out: each with its id (finding_kinds.h). */
 #ifndef CHIME_REPORT_FINDING_LIST_H
 #define CHIME_REPORT_FINDING_LIST_H
 
@@ -18,8 +18,8 @@ void finding_list_ask(struct question *question, enum report_id id, const struct
 /* The worst of them. */
 enum finding_state finding_list_take(struct output_list *list, const struct pg_rows *rows,
                                      const struct config_database *database);
-/* One that is not found by a statement. `database` and `hint` may be NULL. */
-void finding_list_add(struct output_list *list, const char *database, const char *about, enum finding_state state,
-                      const char *finding, const char *hint);
+/* One that is not found by a statement. `database`, `subject` and `hint` may be NULL. */
+void finding_list_add(struct output_list *list, const char *database, const char *id, enum finding_state state,
+                      const char *subject, const char *finding, const char *hint);
 
 #endif

@@ -45,6 +45,9 @@
     EACH(REPORT_OTHERS_FINDINGS, others_findings_statement)               \
     EACH(REPORT_CRON_FINDINGS, cron_findings_statement)                   \
     EACH(REPORT_WRITERS_FINDINGS, writers_findings_statement)             \
+    EACH(REPORT_ZONE_FINDINGS, zone_findings_statement)                   \
+    EACH(REPORT_CALENDAR_WORK, calendar_work_statement)                   \
+    EACH(REPORT_SERVER_CLOCK, server_clock_statement)                     \
     EACH(REPORT_GRAPH_JOBS, graph_jobs_statement)                         \
     EACH(REPORT_WHY, why_statement)                                       \
     EACH(REPORT_WHY_UPSTREAMS, why_upstreams_statement)                   \

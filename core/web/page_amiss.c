@@ -101,7 +101,8 @@ static void take_due(struct page *page, const struct config_database *database, 
     struct error problem;
     due_jobs_take(&due, rows, database);
     if (due_jobs_are_late(&due, &problem)) {
-        finding_list_add(page->lists[0], database->name, "job", FINDING_WARN, problem.message, problem.hint);
+        finding_list_add(page->lists[0], database->name, "job-late", FINDING_WARN, due.latest, problem.message,
+                         problem.hint);
     }
     due_jobs_finish(&due);
 }

@@ -20,7 +20,7 @@ COMMENT ON FUNCTION chime.silenced IS 'the silence that holds for an alert with 
 -- What looks found, [{"rule", "subject", "severity", "value", "summary", "job_id", "failures"}] each, and by which
 -- rules: what another rule found before stays. Told are transitions, each once, in the transaction that made it. While
 -- it is open an alert's severity only rises: what is on a border is not told again and again, and who is told of one
--- severity alone hears how it ends.
+-- severity alone hears how it ends. What a clock wrote that was ahead counts from now.
 CREATE OR REPLACE FUNCTION chime.note_alerts(p_token uuid, p_found jsonb[], p_looked text[])
 RETURNS TABLE (state text, rule text, subject text, severity text, summary text, silenced boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -42,9 +42,9 @@ BEGIN
         WHERE g.failures > coalesce(k.failures, 0)
         ON CONFLICT (job_id) DO UPDATE
            SET failures = excluded.failures,
-               rate_since = CASE WHEN a.rate_since > v_now - interval '1 hour' THEN a.rate_since ELSE excluded.rate_since END,
-               rate_runs = CASE WHEN a.rate_since > v_now - interval '1 hour' THEN a.rate_runs ELSE excluded.rate_runs END,
-               rate_failures = CASE WHEN a.rate_since > v_now - interval '1 hour' THEN a.rate_failures ELSE excluded.rate_failures END),
+               rate_since = CASE WHEN a.rate_since BETWEEN v_now - interval '1 hour' AND v_now THEN a.rate_since ELSE excluded.rate_since END,
+               rate_runs = CASE WHEN a.rate_since BETWEEN v_now - interval '1 hour' AND v_now THEN a.rate_runs ELSE excluded.rate_runs END,
+               rate_failures = CASE WHEN a.rate_since BETWEEN v_now - interval '1 hour' AND v_now THEN a.rate_failures ELSE excluded.rate_failures END),
     found AS MATERIALIZED (
         SELECT DISTINCT ON (r.name, s.subject)
                r.name AS rule, s.subject, coalesce(g.severity, r.severity) AS severity, g.value,
@@ -73,7 +73,7 @@ BEGIN
         RETURNING *),
     raised AS (
         UPDATE chime.alert a
-           SET state = CASE WHEN a.since + f.hold <= v_now THEN 'firing' ELSE a.state END,
+           SET since = least(a.since, v_now), state = CASE WHEN a.since + f.hold <= v_now THEN 'firing' ELSE a.state END,
                fired_at = CASE WHEN a.state = 'pending' AND a.since + f.hold <= v_now OR a.state = 'firing' AND a.severity <> f.worst THEN v_now
                                ELSE a.fired_at END,
                severity = f.worst, labels = a.labels || jsonb_build_object('severity', f.worst), quiet = false, value = f.value,
@@ -82,7 +82,7 @@ BEGIN
                                  ELSE g.severity END AS worst
                 FROM found g JOIN chime.alert o USING (rule, subject)) AS f
          WHERE f.rule = a.rule AND f.subject = a.subject
-           AND (a.quiet OR a.severity <> f.worst OR a.state = 'pending' AND a.since + f.hold <= v_now
+           AND (a.quiet OR a.since > v_now OR a.severity <> f.worst OR a.state = 'pending' AND a.since + f.hold <= v_now
                 OR a.summary <> f.summary AND a.changed_at < v_now - interval '1 minute')
         RETURNING a.*),
     moved AS (

@@ -47,7 +47,7 @@ BEGIN
                         ELSE f.fired_at - interval '2 days' END AS since) AS again -- a message that it joined waited for a day at most
         WHERE NOT (f.rule = 'sink-failing' AND f.labels ->> 'sink' = s.name)
           AND NOT EXISTS (SELECT FROM chime.notification n
-                          WHERE n.sink = s.name AND n.rule = f.rule AND n.created_at > again.since AND f.event_id = ANY (n.events) OFFSET 0)
+                          WHERE n.sink = s.name AND n.rule = f.rule AND n.created_at > again.since AND n.created_at <= p_at AND f.event_id = ANY (n.events) OFFSET 0)
           AND NOT EXISTS (SELECT FROM chime.notification n
                           WHERE n.sink = s.name AND n.rule = f.rule AND n.state = 'waiting' AND f.event_id = ANY (n.events) OFFSET 0)),
     grouped AS MATERIALIZED (
@@ -64,7 +64,7 @@ BEGIN
     SELECT g.sink, g.rule, g.events[:1000], greatest(cardinality(g.events) - 1000, 0), p_at,
            CASE WHEN g.urgent THEN p_at
                 ELSE greatest(p_at + interval '10 s', (SELECT max(n.created_at) + interval '1 min' FROM chime.notification n
-                                                       WHERE n.sink = g.sink AND n.rule = g.rule AND n.created_at > p_at - interval '1 min')) END
+                                                       WHERE n.sink = g.sink AND n.rule = g.rule AND n.created_at BETWEEN p_at - interval '1 min' AND p_at)) END
     FROM grouped g WHERE NOT EXISTS (SELECT FROM joined j WHERE j.sink = g.sink AND j.rule = g.rule);
 END $$;
 COMMENT ON FUNCTION chime.queue_notifications IS 'what sinks are to be told after a look: of chime.note_alerts';
@@ -99,6 +99,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.notification_body IS 'a message as an Alertmanager''s webhook has it';
 
+-- None waits for more than ten minutes: what is due later than that was written by a clock that was ahead.
+CREATE OR REPLACE FUNCTION chime.wait_for(p_message chime.notification) RETURNS interval
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT CASE WHEN w.wait > interval '11 min' THEN interval '0' ELSE w.wait END FROM (SELECT p_message.due_at - clock_timestamp()) AS w (wait));
+COMMENT ON FUNCTION chime.wait_for IS 'how long until a message is due; not above zero: it is';
+
 -- One message for each sink that is not busy: the oldest that is due, and none before an older one of its rule.
 CREATE OR REPLACE FUNCTION chime.take_notifications(p_token uuid, p_busy text[], p_most integer)
 RETURNS TABLE (notification_id bigint, sink text, attempt integer, again boolean, body jsonb)
@@ -110,7 +116,7 @@ BEGIN
     WITH next AS MATERIALIZED (
         SELECT DISTINCT ON (n.sink) n.notification_id, n.sent_at IS NOT NULL AS again
         FROM chime.notification n
-        WHERE n.state = 'waiting' AND n.sink <> ALL (p_busy) AND n.due_at <= clock_timestamp()
+        WHERE n.state = 'waiting' AND n.sink <> ALL (p_busy) AND chime.wait_for(n) <= interval '0'
           AND NOT EXISTS (SELECT FROM chime.notification b
                           WHERE b.state = 'waiting' AND b.sink = n.sink AND b.rule = n.rule AND b.notification_id < n.notification_id)
         ORDER BY n.sink, n.due_at, n.notification_id),
@@ -186,7 +192,7 @@ COMMENT ON FUNCTION chime.note_delivery IS 'the leader''s: how the sending of a 
 -- In microseconds; NULL: no message waits for a sink that is not busy.
 CREATE OR REPLACE FUNCTION chime.next_notification(p_busy text[]) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT (extract(epoch FROM min(n.due_at) - clock_timestamp()) * 1000000)::bigint FROM chime.notification n
+RETURN (SELECT (extract(epoch FROM min(chime.wait_for(n))) * 1000000)::bigint FROM chime.notification n
         WHERE n.state = 'waiting' AND n.sink <> ALL (p_busy)
           AND NOT EXISTS (SELECT FROM chime.notification b
                           WHERE b.state = 'waiting' AND b.sink = n.sink AND b.rule = n.rule AND b.notification_id < n.notification_id));

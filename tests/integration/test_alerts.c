@@ -113,6 +113,25 @@ START_TEST(an_alert_with_a_hold_is_pending_before_and_subjects_are_apart)
 }
 END_TEST
 
+/* What was written by a clock that was a month ahead. */
+START_TEST(a_clock_that_was_ahead_holds_up_no_alert)
+{
+    lead_by_hand(RULES);
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "deep critical pending");
+    cluster_execute(cluster, "UPDATE chime.alert SET since = since + interval '30 days'");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "-");
+    EXPECT_SQL(cluster, "SELECT since <= now() FROM chime.alert", "t"); /* the hold begins anew */
+    cluster_execute(cluster, "UPDATE chime.alert SET since = since - interval '61 min'");
+    EXPECT_NOTED("[{\"rule\": \"deep\"}]", "deep critical firing");
+    cluster_execute(cluster,
+                    "INSERT INTO chime.job (name, origin, command) VALUES ('early', 'config', 'SELECT 1');"
+                    "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job;"
+                    "INSERT INTO chime.missed SELECT job_id, now(), now(), 3, 'nothing led when it was due', 1,"
+                    " now() + interval '30 days' FROM chime.job WHERE name = 'early'");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.jobs_found() WHERE rule = 'job-missed'", "0");
+}
+END_TEST
+
 START_TEST(a_higher_severity_is_told_and_nobody_notes_who_does_not_lead)
 {
     lead_by_hand(RULES);
@@ -599,6 +618,7 @@ int main(void)
     tcase_add_test(tests, an_alert_fires_once_and_is_resolved_by_the_second_quiet_look);
     tcase_add_test(tests, an_alert_with_a_hold_is_pending_before_and_subjects_are_apart);
     tcase_add_test(tests, a_higher_severity_is_told_and_nobody_notes_who_does_not_lead);
+    tcase_add_test(tests, a_clock_that_was_ahead_holds_up_no_alert);
     tcase_add_test(tests, a_silence_keeps_alerts_from_being_told_and_not_from_being_kept);
     tcase_add_test(tests, the_names_of_standard_rules_are_those_of_the_ledger);
     tcase_add_test(tests, each_fault_is_found_and_nothing_else);

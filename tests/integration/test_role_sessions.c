@@ -128,7 +128,8 @@ START_TEST(idle_sessions_make_room_and_the_doctor_counts)
              " AND usename <> 'postgres'",
              "r2", 10);
     commands_expect(8, site_config(site), (const char *const[]){"doctor", "-o", "csv", NULL}, &output, &errors);
-    commands_has(output, "sessions,warn,1 of 1 for the 2 roles that own jobs are open,\"roles wait for one another");
+    commands_has(output, "role-sessions,sessions,warn,,1 of 1 for the 2 roles that own jobs are open,");
+    commands_has(output, ",\"roles wait for one another");
     site_use_members(site, "role_sessions = 9;");
     site_reload(site, served);
     daemon_await(served, "goes by the new", 20);

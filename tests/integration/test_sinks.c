@@ -193,6 +193,24 @@ START_TEST(what_goes_on_is_told_again_unless_somebody_knows)
 }
 END_TEST
 
+/* What waits since a clock was a month ahead is sent, and counts as told at no time. */
+START_TEST(a_clock_that_was_ahead_holds_up_no_message)
+{
+    lead_by_hand("[{\"name\": \"am\", \"type\": \"alertmanager\"}]");
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") "]"), "1");
+    cluster_execute(cluster, "UPDATE chime.notification SET created_at = created_at + interval '30 days',"
+                             " due_at = due_at + interval '30 days'");
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") ", " SLOW("b") "]"), "1");
+    EXPECT_SQL(cluster, "SELECT chime.next_notification('{}') <= 0", "t");
+    EXPECT_SQL(cluster, TAKE, "am 1 1 f");
+    EXPECT_SQL(cluster, "SELECT chime.note_delivery(" TOKEN ", 1, NULL)", "delivered");
+    EXPECT_SQL(cluster, NOTE("[" SLOW("a") ", " SLOW("b") "]"), "0");
+    EXPECT_SQL(cluster, WAITING, "am slow 2"); /* it was told in a time that is not yet */
+    EXPECT_SQL(cluster, "SELECT due_at < now() + interval '2 min' FROM chime.notification WHERE state = 'waiting'",
+               "t");
+}
+END_TEST
+
 /* A table's rows that this transaction read, by either way. */
 #define ROWS_READ                                                                                                 \
     "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) < 1000 FROM pg_stat_xact_user_tables WHERE relname = " \
@@ -581,6 +599,7 @@ int main(void)
     tcase_add_test(tests, who_was_told_that_it_fires_is_told_that_it_is_over);
     tcase_add_test(tests, what_fails_is_tried_again_and_what_was_under_way_says_so);
     tcase_add_test(tests, what_goes_on_is_told_again_unless_somebody_knows);
+    tcase_add_test(tests, a_clock_that_was_ahead_holds_up_no_message);
     tcase_add_test(tests, a_look_does_not_read_what_was_told_before);
     tcase_add_test(tests, a_delivery_does_not_read_what_was_told_before);
     tcase_add_test(tests, nobodys_many_alerts_hide_those_of_others);

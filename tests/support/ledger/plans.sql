@@ -152,6 +152,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('begin anew', 'SELECT chime.begin_anew(1001)'),
 ('led', 'SELECT chime.led(), chime.copy_of()'),
 ('how a refresh fails', 'SELECT chime.failure_words(1)'),
+('what mends a failure', 'SELECT chime.failure_way_out(1)'),
 ('orphans', 'SELECT run_id FROM chime.unfinished_runs(plans.token(), ARRAY[1])'),
 ('sync', 'SELECT job_id FROM chime.sync_jobs(plans.token(), (SELECT jsonb_agg(jsonb_build_object(''name'', ''configured '' || n, ''origin'', ''config'', ''active'', true,'
          ' ''schedule'', ''*/2 * * * *'', ''command'', ''SELECT 1'', ''views'', ''[]''::jsonb, ''after'', ''[]''::jsonb, ''options'', ''{}''::jsonb))'
@@ -234,6 +235,7 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.note_functions', 'once for each version'), ('chime.adopt_relations', 'once in the life of a plugin'), ('chime.adoption_lines', 'once in the life of a plugin'),
 ('chime.install_schema', 'makes a function that reads how fresh views are, once for each schema'),
 ('chime.evaluate_alerts', 'looks at all jobs, every ten seconds, on a session of its own'), ('chime.view_problems', 'follows the views'),
+('chime.job_findings', 'for people: follows all jobs'), ('chime.ledger_findings', 'for people: follows what is out of place'),
 ('chime.ledger_problems', 'follows the days of the history, followers and roles that have a quota'),
 ('chime.alert_problems', 'follows what fires'), ('chime.note_alerts', 'follows what is found'),
 ('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');
