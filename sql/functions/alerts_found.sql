@@ -39,7 +39,7 @@ BEGIN ATOMIC
                format('%s of %s runs failed since %s', j.failures - a.rate_failures, j.runs - a.rate_runs,
                       to_char(a.rate_since AT TIME ZONE 'UTC', 'HH24:MI"Z"')), NULL, NULL
         FROM chime.alert_job a JOIN active j USING (job_id)
-        WHERE a.rate_since BETWEEN now() - interval '1 hour' AND now() AND j.runs - a.rate_runs >= 20 AND j.failures - a.rate_failures > 0.2 * (j.runs - a.rate_runs)
+        WHERE a.rate_since BETWEEN now() - interval '1 hour' AND clock_timestamp() AND j.runs - a.rate_runs >= 20 AND j.failures - a.rate_failures > 0.2 * (j.runs - a.rate_runs)
         UNION ALL
         SELECT 'view-refresh-failing', j.name, j.owner, j.consecutive_failures, NULL, j.job_id, NULL
         FROM active j WHERE j.views <> '{}' AND j.consecutive_failures > 3 AND j.suspended_at IS NULL
@@ -69,7 +69,7 @@ BEGIN ATOMIC
         SELECT 'job-missed', j.name, j.owner, sum(m.slots), format('%s slots, the last at %s: %s', sum(m.slots),
                    to_char(max(m.last_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), (array_agg(m.reason ORDER BY m.last_slot DESC))[1]), NULL, NULL
         FROM chime.missed m JOIN chime.job j USING (job_id)
-        WHERE m.recorded_at BETWEEN now() - interval '5 minutes' AND now() AND m.reason ~ 'nothing led' AND j.active
+        WHERE m.recorded_at BETWEEN now() - interval '5 minutes' AND clock_timestamp() AND m.reason ~ 'nothing led' AND j.active
         GROUP BY j.name, j.owner
         UNION ALL
         SELECT 'job-suspended', j.name, j.owner, NULL, format('suspended since %s: %s',
