@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `doctor` may find. An id is kept for good: monitoring and people go by it. Where an alert of that name exists the
- * two find the same.
+/* What `doctor` may find. An id is kept for good: monitoring and people go by it. Where an alert of that name exists
+ * the two find the same.
  *
  * Does: say of each id what it is about and why it matters. docs/doctor.md lists the same (unit/test_finding_kinds).
  * Does not: look. Rules of plugins and of a configuration are findings, too, and are not listed here. */

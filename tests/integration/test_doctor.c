@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `pgchime doctor` alone finds (docs/doctor.md; what alerts find, too, is in test_seen_faults): each is planted, is
- * found by its id with its subject and what mends it, nothing else is, and it is gone once it is mended. What would
+/* What `pgchime doctor` alone finds (docs/doctor.md; what alerts find, too, is in test_seen_faults): each is planted,
+ * is found by its id with its subject and what mends it, nothing else is, and it is gone once it is mended. What would
  * take days is written into the ledger; all else is done. */
 #include <check.h>
 #include <jansson.h>

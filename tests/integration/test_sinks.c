@@ -105,7 +105,8 @@ START_TEST(transitions_wait_for_each_sink_once_by_rule)
         " FROM chime.notification_body(2) b",
         "firing slow 6 a resolved t");
     /* What waits behind an older one is not what the leader wakes for. */
-    cluster_execute(cluster, "UPDATE chime.notification SET due_at = now() + interval '10 min' WHERE notification_id < 3");
+    cluster_execute(cluster,
+                    "UPDATE chime.notification SET due_at = now() + interval '10 min' WHERE notification_id < 3");
     EXPECT_SQL(cluster, "SELECT chime.next_notification('{lost}') > 60000000", "t");
 }
 END_TEST
