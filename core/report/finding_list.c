@@ -70,32 +70,26 @@ static const char leader_sql[] =
 
 #define PROBLEMS(sql) "SELECT p.id, 'warn', p.subject, p.message, p.way_out FROM (" sql ") AS p"
 
-static const char work_sql[] = PROBLEMS(
-    PLUGIN_PROBLEMS_SQL) " UNION ALL"
-                         " (SELECT 'plugin-dormant', 'ok', name, format('plugin %s is dormant: %s', name, reason),"
-                         "         'it wakes by itself once that is there'"
-                         "    FROM chime.plugin WHERE state = 'dormant' ORDER BY name)"
-                         " UNION ALL " PROBLEMS(JOB_PROBLEMS_SQL) " UNION ALL " PROBLEMS(
-                             CURSOR_PROBLEMS_SQL) " UNION ALL SELECT j.* FROM chime.job_findings() AS j";
+#define ALSO " UNION ALL "
+
+/* clang-format off */
+static const char work_sql[] =
+    PROBLEMS(PLUGIN_PROBLEMS_SQL) ALSO
+    "(SELECT 'plugin-dormant', 'ok', name, format('plugin %s is dormant: %s', name, reason),"
+    "        'it wakes by itself once that is there'"
+    "   FROM chime.plugin WHERE state = 'dormant' ORDER BY name)" ALSO
+    PROBLEMS(JOB_PROBLEMS_SQL) ALSO
+    PROBLEMS(CURSOR_PROBLEMS_SQL) ALSO
+    "SELECT j.* FROM chime.job_findings() AS j";
 
 static const char kept_sql[] =
-    PROBLEMS(WRONG_PROBLEMS_SQL) " UNION ALL " PROBLEMS(VIEW_PROBLEMS_SQL) " UNION ALL " PROBLEMS(
-        KEPT_PROBLEMS_SQL) " UNION ALL " PROBLEMS(LEDGER_PROBLEMS_SQL) " UNION ALL " PROBLEMS(ALERT_PROBLEMS_SQL) " UNI"
-                                                                                                                  "ON "
-                                                                                                                  "ALL "
-                                                                                                                  "SELE"
-                                                                                                                  "CT "
-                                                                                                                  "l.* "
-                                                                                                                  "FROM"
-                                                                                                                  " chi"
-                                                                                                                  "me."
-                                                                                                                  "ledg"
-                                                                                                                  "er_"
-                                                                                                                  "find"
-                                                                                                                  "ings"
-                                                                                                                  "() "
-                                                                                                                  "AS "
-                                                                                                                  "l";
+    PROBLEMS(WRONG_PROBLEMS_SQL) ALSO
+    PROBLEMS(VIEW_PROBLEMS_SQL) ALSO
+    PROBLEMS(KEPT_PROBLEMS_SQL) ALSO
+    PROBLEMS(LEDGER_PROBLEMS_SQL) ALSO
+    PROBLEMS(ALERT_PROBLEMS_SQL) ALSO
+    "SELECT l.* FROM chime.ledger_findings() AS l";
+/* clang-format on */
 
 /* $1: what this program's time zone data says, as chime.zone_findings() takes it. */
 static const char zones_sql[] = "SELECT z.* FROM chime.zone_findings($1::jsonb) AS z";
