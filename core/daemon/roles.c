@@ -189,6 +189,10 @@ static void session_available(void *data)
         free(sessions->problem);
         sessions->problem = NULL;
     }
+    if (sessions->dropped) { /* it ran while its role was dropped, so roles_check.c did not find it idle */
+        pool_close_idle(sessions->pool);
+        roles_check(sessions->lead); /* somebody may have made the role again */
+    }
     roles_give(sessions);
     dispatch_soon(sessions->lead);
 }
