@@ -140,16 +140,48 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.view_queries IS 'what is run for a view beside its definition; log: where `marks` are';
 
+-- PL/pgSQL's EXECUTE runs as many statements as a text has, and a query that closes the bracket around it makes several
+-- of one. PostgreSQL opens a cursor for neither CREATE VIEW nor several statements, and says which; nothing is run.
+CREATE OR REPLACE FUNCTION chime.refuse_several(p_statement text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_cursor refcursor;
+    v_said text;
+BEGIN
+    BEGIN
+        OPEN v_cursor FOR EXECUTE 'SELECT 1; SELECT 2';
+    EXCEPTION WHEN invalid_cursor_definition THEN
+        v_said := SQLERRM;
+    END;
+    BEGIN
+        OPEN v_cursor FOR EXECUTE p_statement;
+    EXCEPTION
+        WHEN invalid_cursor_definition THEN
+            IF SQLERRM <> v_said THEN
+                RETURN;
+            END IF;
+        WHEN syntax_error THEN
+            RETURN; -- to be told by whoever makes the view: nothing of it is run
+        WHEN OTHERS THEN
+            NULL; -- CREATE VIEW alone is not analyzed: something stands behind it
+    END;
+    RAISE EXCEPTION 'a query is one SELECT, and this one has several statements' USING ERRCODE = 'syntax_error', HINT = 'leave out what stands after the first ";"';
+END $$;
+COMMENT ON FUNCTION chime.refuse_several IS 'raises where a CREATE VIEW became several statements by what was put into it; neither runs it';
+
 -- A query as it would be parsed now; nothing of it is planned. Whoever makes it drops it.
 CREATE OR REPLACE FUNCTION chime.parse_query(p_search_path text, p_query text, p_log regclass, p_captured name[]) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_name text := 'chime.vetting_' || pg_backend_pid();
-BEGIN
-    PERFORM set_config('search_path', p_search_path, true);
-    EXECUTE format('CREATE VIEW %s AS ', v_name)
+DECLARE
+    v_name text := 'chime.vetting_' || pg_backend_pid();
+    v_view text := format('CREATE VIEW %s AS ', v_name)
         || CASE WHEN p_log IS NULL THEN ''
                 ELSE format('WITH marks AS (SELECT %s FROM %s) ', chime.capture_columns(p_captured, ''), p_log) END
         || format(E'SELECT FROM (%s\n) AS q', p_query);
+BEGIN
+    PERFORM chime.refuse_several(v_view);
+    PERFORM set_config('search_path', p_search_path, true);
+    EXECUTE v_view;
     RETURN v_name::regclass;
 END $$;
 COMMENT ON FUNCTION chime.parse_query IS 'a view of what a query is as it would be parsed now';
@@ -398,6 +430,7 @@ BEGIN
     IF p_query IS NULL THEN
         RETURN NULL;
     END IF;
+    PERFORM chime.refuse_several(format('%sSELECT FROM (%s) AS q', v_probe, p_query));
     PERFORM set_config('search_path', p_search_path, true);
     v_schemas := current_schemas(false);
     EXECUTE format('%sSELECT FROM (%s) AS q', v_probe, p_query);

@@ -187,6 +187,23 @@ START_TEST(a_definition_is_one_select)
 }
 END_TEST
 
+/* Nor does a query beside it make several of what it is put into. */
+START_TEST(a_query_beside_the_definition_is_one_select)
+{
+    cluster_execute(cluster, "CREATE TABLE app.left_alone (n integer)");
+    cluster_execute(cluster, "CREATE FUNCTION app.said(p_sql text) RETURNS text LANGUAGE plpgsql AS $$"
+                             "BEGIN EXECUTE p_sql; RETURN NULL; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END $$");
+    EXPECT_SQL(
+        cluster,
+        "SELECT app.said($s$SELECT chime.install_view('test', 'kept', 'app', 'd',"
+        " 'SELECT shop, count(*) AS n FROM ord GROUP BY shop', NULL, 'd_pk', NULL, 'auto', '{}',"
+        " 'SELECT shop FROM ord) AS q; DROP TABLE app.left_alone; SELECT FROM (SELECT shop FROM ord', NULL, '[]',"
+        " 'a test')$s$)",
+        "a query is one SELECT, and this one has several statements");
+    EXPECT_SQL(cluster, "SELECT to_regclass('app.left_alone')", "app.left_alone");
+}
+END_TEST
+
 START_TEST(what_a_definition_names_and_is_not_there_is_told)
 {
 #define MISSING(definition, expected) \
@@ -251,6 +268,7 @@ static Suite *suite(void)
     tcase_add_test(derivation, the_sources_are_the_tables_and_columns_that_it_reads);
     tcase_add_test(derivation, what_follows_a_write_is_what_the_definition_says);
     tcase_add_test(derivation, a_definition_is_one_select);
+    tcase_add_test(derivation, a_query_beside_the_definition_is_one_select);
     tcase_add_test(derivation, what_a_definition_names_and_is_not_there_is_told);
     tcase_add_test(derivation, what_is_explained_leaves_nothing);
     suite_add_tcase(all, derivation);
