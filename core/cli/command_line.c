@@ -47,6 +47,7 @@ const struct command *const commands[] = {
     &command_plugins_purge,
     &command_retention_confirm,
     &command_retention_restore,
+    &command_metrics,
     &command_web,
     &command_completion,
     &command_version,

@@ -24,6 +24,7 @@ extern const struct command command_import;
 extern const struct command command_import_crontab;
 extern const struct command command_init;
 extern const struct command command_jobs;
+extern const struct command command_metrics;
 extern const struct command command_migrate;
 extern const struct command command_next;
 extern const struct command command_plugin_folder;

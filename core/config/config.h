@@ -192,6 +192,16 @@ struct config_sink {
     int line;
 };
 
+#define METRICS_JOBS_DEFAULT 500
+#define METRICS_JOBS_MOST 5000
+
+/* Which jobs have metrics of their own: the named ones, else all, where they are no more than that. */
+struct config_metrics_jobs {
+    int most;
+    const char *const *names; /* * stands for any text */
+    size_t name_count;
+};
+
 struct config {
     struct arena *arena;
     const char *file;
@@ -214,6 +224,7 @@ struct config {
     size_t alert_count;
     const struct config_sink *sinks;
     size_t sink_count;
+    struct config_metrics_jobs metrics_jobs;
     const struct config_job *jobs; /* sorted by name; not in an arena */
     size_t job_count;
     struct arena *job_texts; /* of the jobs */

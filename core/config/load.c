@@ -25,14 +25,24 @@ static void read_instance(struct reader *reader, const config_setting_t *setting
 static void read_control_socket(struct reader *reader, const config_setting_t *setting);
 
 static const struct setting_key main_keys[] = {
-    {"databases", SETTING_GROUP},       {"plugin_dir", SETTING_STRING}, {"conf_dir", SETTING_STRING},
-    {"log_level", SETTING_STRING},      {"log_format", SETTING_STRING}, {"instance", SETTING_STRING},
-    {"control_socket", SETTING_STRING}, {"roles", SETTING_LIST},        {"alerts", SETTING_GROUP},
-    {"sinks", SETTING_GROUP},           {"views", SETTING_GROUP},       {JOBS, SETTING_GROUP},
+    {"databases", SETTING_GROUP},
+    {"plugin_dir", SETTING_STRING},
+    {"conf_dir", SETTING_STRING},
+    {"log_level", SETTING_STRING},
+    {"log_format", SETTING_STRING},
+    {"instance", SETTING_STRING},
+    {"control_socket", SETTING_STRING},
+    {"roles", SETTING_LIST},
+    {"alerts", SETTING_GROUP},
+    {"sinks", SETTING_GROUP},
+    {"views", SETTING_GROUP},
+    {"metrics_jobs", SETTING_COUNT_OR_NAMES},
+    {JOBS, SETTING_GROUP},
 };
-static read_function *const main_readers[] = {databases_read,  read_plugin_dir, read_conf_dir,       read_log_level,
-                                              read_log_format, read_instance,   read_control_socket, roles_read,
-                                              alerts_read,     sinks_read,      views_read,          NULL};
+static read_function *const main_readers[] = {
+    databases_read, read_plugin_dir,     read_conf_dir, read_log_level, read_log_format,
+    read_instance,  read_control_socket, roles_read,    alerts_read,    sinks_read,
+    views_read,     metrics_jobs_read,   NULL};
 static const struct file_kind main_file = {"pgchime.conf", {main_keys, COUNT_OF(main_keys)}, main_readers, JOBS};
 
 static const struct setting_key part_keys[] = {{"plugin", SETTING_GROUP},
@@ -244,6 +254,7 @@ static struct config *start_config(const char *file)
                               .file = arena_strdup(arena, file),
                               .instance = host_and_pid(arena),
                               .log_level = LOG_LEVEL_INFO,
+                              .metrics_jobs.most = METRICS_JOBS_DEFAULT,
                               .complete = true,
                               .databases_sound = true,
                               .databases_named = true};

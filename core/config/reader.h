@@ -52,6 +52,7 @@ void databases_check_names(struct reader *reader);
 void roles_read(struct reader *reader, const config_setting_t *list);
 void alerts_read(struct reader *reader, const config_setting_t *group);
 void sinks_read(struct reader *reader, const config_setting_t *group);
+void metrics_jobs_read(struct reader *reader, const config_setting_t *setting);
 void plugin_read(struct reader *reader, const config_setting_t *group);
 void plugin_add(struct reader *reader, const struct config_plugin *plugin);
 void views_read(struct reader *reader, const config_setting_t *group);

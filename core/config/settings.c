@@ -66,6 +66,8 @@ static bool has_type(const config_setting_t *setting, enum setting_type type)
         return is_switch(setting);
     case SETTING_NAMES:
         return is_names(setting);
+    case SETTING_COUNT_OR_NAMES:
+        return has_type(setting, SETTING_INTEGER) || is_names(setting);
     case SETTING_GROUP:
         return config_setting_is_group(setting);
     case SETTING_LIST:
@@ -83,6 +85,7 @@ static const struct {
     [SETTING_BOOLEAN] = {"a boolean", "write true or false without quotes"},
     [SETTING_SWITCH] = {"true, false or \"auto\"", NULL},
     [SETTING_NAMES] = {"a string or a list of strings", "write \"a\" or [\"a\", \"b\"]"},
+    [SETTING_COUNT_OR_NAMES] = {"an integer or a list of strings", "write 500, or [\"a*\", \"b\"]"},
     [SETTING_GROUP] = {"a group", "write { name = value; ... }"},
     [SETTING_LIST] = {"a list of groups", "write ( { name = value; ... }, ... )"},
 };

@@ -12,6 +12,7 @@ enum setting_type {
     SETTING_BOOLEAN,
     SETTING_SWITCH, /* true, false or "auto" */
     SETTING_NAMES,  /* a string, or a list of strings */
+    SETTING_COUNT_OR_NAMES, /* an integer, or a list of strings */
     SETTING_GROUP,
     SETTING_LIST, /* ( ... ) of anything */
 };

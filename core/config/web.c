@@ -228,12 +228,11 @@ static void read_actions(struct reader *reader, const config_setting_t *setting)
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static const struct setting_key keys[] = {{"listen", SETTING_NAMES},
-                                          {"databases", SETTING_GROUP},
-                                          {"url", SETTING_STRING},
-                                          {"access", SETTING_GROUP},
-                                          {"actions", SETTING_BOOLEAN}};
-static read_function *const readers[] = {read_listen, databases_read, read_url, read_access, read_actions};
+static const struct setting_key keys[] = {{"listen", SETTING_NAMES},    {"databases", SETTING_GROUP},
+                                          {"url", SETTING_STRING},      {"access", SETTING_GROUP},
+                                          {"actions", SETTING_BOOLEAN}, {"metrics_jobs", SETTING_COUNT_OR_NAMES}};
+static read_function *const readers[] = {read_listen, databases_read, read_url,
+                                         read_access, read_actions,   metrics_jobs_read};
 static const struct file_kind web_file = {"web.conf", {keys, COUNT_OF(keys)}, readers, ""};
 
 static struct web_config *start(const char *file)
@@ -245,6 +244,7 @@ static struct web_config *start(const char *file)
     *config = (struct config){.arena = arena,
                               .job_texts = arena_create(),
                               .file = arena_strdup(arena, file),
+                              .metrics_jobs.most = METRICS_JOBS_DEFAULT,
                               .complete = true,
                               .databases_sound = true,
                               .databases_named = true};

@@ -3,6 +3,7 @@
  *
  * listen    = "127.0.0.1:8743";            or "unix:/run/pgchime-web/http.sock"; a list is allowed
  * databases: { NAME: { conninfo = "..."; }; };     as in pgchime.conf
+ * metrics_jobs = 500; or ["nightly-*"]             as in pgchime.conf
  * url       = "https://cron.example.com/"; a name allowed in Host
  * actions   = false;                       whether who operates may ask for runs, suspend, silence
  * access: { tokens_file = "/etc/pgchime-web/web.tokens"; anonymous = "none"|"tiles"|"view";

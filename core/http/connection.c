@@ -124,6 +124,7 @@ void http_reply(struct http_request *request, const struct http_answer *answer)
 {
     const struct http_head *head = request->has_head ? &request->head : NULL;
     http_answer_put(&request->out, answer, head, request->handlers->fields);
+    request->handlers->answered[answer->status]++;
     request->last = head == NULL || head->last;
     request->state = STATE_SENDING;
     forget_request(request);
@@ -163,6 +164,7 @@ void http_stream_begin(struct http_request *request, const struct http_answer *a
     request->stream_gone = gone;
     request->stream = data;
     http_answer_put(&request->out, &head, &request->head, request->handlers->fields);
+    request->handlers->answered[answer->status]++;
     loop_timer_set(request->timer, SEND_WITHIN);
     loop_defer(request->loop, begin_to_send, request);
 }

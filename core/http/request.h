@@ -11,12 +11,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "http/head.h"
 #include "loop/loop.h"
 
 #define HTTP_ADDRESS_SIZE 64
+#define HTTP_STATUSES 600
 
 /* Who called. */
 struct http_peer {
@@ -68,6 +70,7 @@ struct http_handlers {
     void (*gone)(void *data, struct http_request *request); /* its connection has ended, and is freed behind this */
     const char *fields;                                     /* lines of every answer, each with CR LF */
     duration head_within;                                   /* a head and its body, from when the connection is free */
+    uint64_t *answered;                                     /* by status, which is below HTTP_STATUSES; borrowed */
     void *data;
 };
 

@@ -27,6 +27,7 @@ struct http_server {
     struct loop *loop;
     struct http_settings settings;
     struct http_handlers handlers;
+    uint64_t answered[HTTP_STATUSES];
     struct listener listeners[ADDRESSES_MAX];
     size_t listener_count;
     struct http_request *connections[HTTP_CONNECTIONS_MAX];
@@ -121,6 +122,7 @@ struct http_server *http_server_create(struct loop *loop, const struct http_sett
     server->loop = loop;
     server->settings = *settings;
     server->handlers = (struct http_handlers){
+        .answered = server->answered,
         .asked = asked,
         .gone = gone,
         .fields = settings->fields,
@@ -159,6 +161,11 @@ bool http_server_listen(struct http_server *server, const struct http_place *pla
 char *http_server_place(const struct http_server *server, size_t n)
 {
     return http_place_text(server->listeners[n].socket);
+}
+
+uint64_t http_server_answered(const struct http_server *server, int status)
+{
+    return server->answered[status];
 }
 
 size_t http_server_connections(const struct http_server *server)

@@ -29,6 +29,7 @@ bool http_server_listen(struct http_server *server, const struct http_place *pla
 /* Of the n-th place. Caller frees. */
 char *http_server_place(const struct http_server *server, size_t n);
 size_t http_server_connections(const struct http_server *server);
-void http_server_destroy(struct http_server *server); /* takes NULL */
+uint64_t http_server_answered(const struct http_server *server, int status); /* with that status, below HTTP_STATUSES */
+void http_server_destroy(struct http_server *server);                        /* takes NULL */
 
 #endif

@@ -54,7 +54,11 @@
     EACH(REPORT_WHY_SLOT, why_slot_statement)                             \
     EACH(REPORT_ACTIVE_JOBS, active_jobs_statement)                       \
     EACH(REPORT_CALENDARS, calendars_statement)                           \
-    EACH(REPORT_CALENDAR_JOBS, calendar_jobs_statement)
+    EACH(REPORT_CALENDAR_JOBS, calendar_jobs_statement)                   \
+    EACH(REPORT_METRICS, metrics_statement)                               \
+    EACH(REPORT_METRIC_PULSE, metric_pulse_statement)                     \
+    EACH(REPORT_METRIC_VIEWS, metric_views_statement)                     \
+    EACH(REPORT_METRIC_JOBS, metric_jobs_statement)
 
 #define REPORT_ID(id, statement) id,
 enum report_id { REPORT_STATEMENTS(REPORT_ID) REPORT_STATEMENT_COUNT };

@@ -304,9 +304,9 @@ static const struct page_kind page_runs = {
 };
 
 static const struct page_kind *const kinds[] = {
-    &page_databases_of, &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job, &page_run,
-    &page_runs,         &page_views,     &page_alerts,  &page_findings,      &page_graph,       &page_why,
-    &page_history,      &page_silences,  &page_crowded, &page_notifications,
+    &page_databases_of, &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job,  &page_run,
+    &page_runs,         &page_views,     &page_alerts,  &page_findings,      &page_graph,        &page_why,
+    &page_history,      &page_silences,  &page_crowded, &page_notifications, &page_metrics_open, &page_metrics_text,
 };
 
 static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)
@@ -397,6 +397,7 @@ struct page *page_create(const struct config *config, struct http_target *target
 void page_destroy(struct page *page)
 {
     why_finish(&page->why);
+    metrics_destroy(page->metrics);
     for (size_t i = 0; i < page->list_count; i++) {
         output_destroy(page->lists[i]);
     }
@@ -439,13 +440,36 @@ bool page_take_failure(struct page *page, const struct config_database *database
     if (page->database != NULL) {
         return error_prefix(err, "database \"%s\"", database->name);
     }
-    take_unreachable(page, database, err);
+    if (page->kind->take_absent != NULL) {
+        page->kind->take_absent(page, database);
+    } else {
+        take_unreachable(page, database, err);
+    }
     return true;
 }
 
 void page_put(const struct page *page, struct buffer *text)
 {
-    output_put_json(text, page->lists, page->list_count);
+    if (page->kind->put != NULL) {
+        page->kind->put(page, text);
+    } else {
+        output_put_json(text, page->lists, page->list_count);
+    }
+}
+
+const char *page_type(const struct page *page)
+{
+    return page->kind->type != NULL ? page->kind->type : "application/json";
+}
+
+duration page_fresh_for(const struct page *page)
+{
+    return page->kind->fresh_for > 0 ? page->kind->fresh_for : USEC_PER_SEC;
+}
+
+struct metrics *page_figures(const struct page *page)
+{
+    return page->metrics;
 }
 
 bool page_is_well(const struct page *page)

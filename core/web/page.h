@@ -36,6 +36,9 @@ bool page_take_failure(struct page *page, const struct config_database *database
 /* Once all are taken: whether it has questions that follow from the answers. */
 bool page_asks_again(struct page *page);
 void page_put(const struct page *page, struct buffer *text);
+const char *page_type(const struct page *page);        /* of that text */
+duration page_fresh_for(const struct page *page);      /* how old it may be for the next who asks */
+struct metrics *page_figures(const struct page *page); /* to add more to, before it is put; NULL: it has none */
 /* False for readiness alone, where it is not: the answer is 503. */
 bool page_is_well(const struct page *page);
 

@@ -4,6 +4,7 @@
 #define CHIME_WEB_PAGE_KIND_H
 
 #include "report/job_list.h"
+#include "report/metrics.h"
 #include "report/run_list.h"
 #include "report/why.h"
 #include "web/page.h"
@@ -31,6 +32,7 @@ struct page {
     size_t round;
     struct why_facts why; /* of page_why alone */
     char job_id[24];
+    struct metrics *metrics; /* of page_metrics_open and page_metrics_text alone */
 };
 
 /* What is below one path. */
@@ -41,11 +43,17 @@ struct page_kind {
     bool (*read)(struct page *page, struct error *err); /* the query; NULL: nothing of it matters */
     size_t (*ask)(struct page *page, const struct config_database *database, struct question *questions);
     bool (*take)(struct page *page, const struct config_database *database, struct pg_rows *answers, struct error *err);
+    /* Of a database that could not be asked, on a page that is about all; NULL: as for /databases. */
+    void (*take_absent)(struct page *page, const struct config_database *database);
+    void (*put)(const struct page *page, struct buffer *text); /* NULL: its lists, as JSON */
+    const char *type;                                          /* of what is put; NULL: JSON */
+    duration fresh_for;                                        /* 0: a second */
     size_t rounds; /* of questions, where later ones follow from answers; 0: one */
 };
 
 extern const struct page_kind page_views, page_alerts, page_findings, page_graph, page_why;
 extern const struct page_kind page_history, page_silences, page_notifications, page_crowded;
+extern const struct page_kind page_metrics_open, page_metrics_text;
 
 const char *page_query(const struct page *page, const char *name); /* NULL: it is not given */
 /* That there is no such job. */

@@ -8,13 +8,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "loop/resolve.h"
+#include "report/metrics.h"
 #include "web/body.h"
 #include "web/page.h"
 #include "web/session.h"
 
 #define KEPT_MAX 64 /* that nobody holds */
 #define HELD_MAX 256
-#define FRESH_FOR USEC_PER_SEC
 #define LONGEST_PAUSE (30 * USEC_PER_SEC)
 #define PAUSE_FOR_COST 10 /* as many times as long as it took */
 #define PAUSE_AFTER_FAILURE (2 * USEC_PER_SEC)
@@ -66,6 +66,8 @@ struct pages {
     struct loop_timer *timer;
     void (*changed)(void *data);
     void *data;
+    void (*figures)(void *data, struct metrics *metrics);
+    void *figures_data;
 };
 
 static void forget_parts(struct kept *kept)
@@ -135,12 +137,27 @@ static bool take_parts(struct kept *kept, struct error *err)
     return true;
 }
 
+/* Of this process. */
+static void add_figures(const struct pages *pages, struct metrics *metrics)
+{
+    for (size_t i = 0; i < pages->config->database_count; i++) {
+        metrics_add_queries(metrics, pages->config->databases[i].name, session_asked(pages->sessions[i]),
+                            session_took(pages->sessions[i]));
+    }
+    if (pages->figures != NULL) {
+        pages->figures(pages->figures_data, metrics);
+    }
+}
+
 static void put_body(struct kept *kept)
 {
     struct buffer text = {0};
+    if (page_figures(kept->page) != NULL) {
+        add_figures(kept->pages, page_figures(kept->page));
+    }
     page_put(kept->page, &text);
     body_finish(&kept->body);
-    body_make(&kept->body, "application/json", buffer_text(&text), text.length);
+    body_make(&kept->body, page_type(kept->page), buffer_text(&text), text.length);
     buffer_finish(&text);
     kept->status = 200;
     if (!page_is_well(kept->page)) {
@@ -186,13 +203,13 @@ static void note_version(struct kept *kept)
     }
 }
 
-static void plan_again(struct kept *kept)
+static void plan_again(struct kept *kept, duration fresh_for)
 {
     instant now = clock_boot();
     duration pause = PAUSE_FOR_COST * (now - kept->asked_at);
-    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < FRESH_FOR ? FRESH_FOR : pause;
+    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < fresh_for ? fresh_for : pause;
     kept->due = now + (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE);
-    kept->fresh_until = kept->holders > 0 ? kept->due : now + FRESH_FOR;
+    kept->fresh_until = kept->holders > 0 ? kept->due : now + fresh_for;
     set_timer(kept->pages, BETWEEN);
 }
 
@@ -211,10 +228,11 @@ static void finish(struct kept *kept)
     } else {
         kept->status = pages_status(&kept->problem);
     }
+    duration fresh_for = page_fresh_for(kept->page);
     forget_parts(kept);
     page_destroy(kept->page);
     kept->page = NULL;
-    plan_again(kept);
+    plan_again(kept, fresh_for);
     answer_all(kept);
     note_version(kept);
 }
@@ -316,10 +334,9 @@ static void wait_for(struct kept *kept, struct http_request *request)
     kept->waiting[kept->waiting_count++] = request;
 }
 
-void pages_answer(struct pages *pages, struct http_request *request, bool hides)
+void pages_answer(struct pages *pages, struct http_request *request, const char *name, bool hides)
 {
     struct error err;
-    const char *name = http_request_head(request)->target;
     struct kept *kept = find_kept(pages, name, hides);
     if (kept != NULL && kept->page != NULL) {
         wait_for(kept, request);
@@ -401,6 +418,12 @@ void pages_on_change(struct pages *pages, void (*changed)(void *data), void *dat
 {
     pages->changed = changed;
     pages->data = data;
+}
+
+void pages_on_figures(struct pages *pages, void (*figures)(void *data, struct metrics *metrics), void *data)
+{
+    pages->figures = figures;
+    pages->figures_data = data;
 }
 
 struct pages *pages_create(struct loop *loop, const struct config *config)

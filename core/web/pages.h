@@ -19,8 +19,11 @@ struct kept;
 /* The configuration is borrowed. */
 struct pages *pages_create(struct loop *loop, const struct config *config);
 void pages_destroy(struct pages *pages); /* who waits is not answered; takes NULL */
-/* Answers the request, now or later. `hides`: without the texts of jobs. */
-void pages_answer(struct pages *pages, struct http_request *request, bool hides);
+/* Answers the request, now or later, with the page of that target. `hides`: without the texts of jobs. */
+void pages_answer(struct pages *pages, struct http_request *request, const char *name, bool hides);
+/* Called for each text of metrics, to add what is known of this process. */
+struct metrics;
+void pages_on_figures(struct pages *pages, void (*figures)(void *data, struct metrics *metrics), void *data);
 
 /* The page of a target as it is written ("/api/v1/d/main/jobs"), held until it is released as often. NULL with the
  * error, as for page_create; ERROR_REFUSED: 256 are held already. */

@@ -24,6 +24,7 @@ struct ask {
     session_callback *callback;
     void *data;
     instant until;
+    instant sent;
 };
 
 struct session {
@@ -37,6 +38,8 @@ struct session {
     struct loop_timer *timer;
     struct error failure; /* the last one, until `failed_until` */
     instant failed_until;
+    uint64_t asked;
+    duration took;
 };
 
 /* For the oldest that waits; else for when nobody will have asked for long. */
@@ -113,6 +116,8 @@ static void answered(void *data, const struct pg_reply *reply)
         return; /* the end of the connection is told to all at once */
     }
     unlink_ask(ask->session, ask);
+    ask->session->asked++;
+    ask->session->took += clock_boot() - ask->sent;
     if (pg_reply_ok(reply)) {
         ask->callback(ask->data, reply, NULL);
     } else {
@@ -136,6 +141,7 @@ static void send_ask(struct ask *ask)
                                               .parameter_count = (int)statement->parameter_count,
                                               .parameters = ask->questions[i].parameters};
     }
+    ask->sent = clock_boot();
     pg_send(ask->session->connection, statements, ask->count, answered, ask);
 }
 
@@ -257,6 +263,16 @@ void session_call(struct session *session, const struct pg_statement *statement,
                         .data = data,
                         .until = clock_boot() + PATIENCE};
     line_up(session, ask);
+}
+
+uint64_t session_asked(const struct session *session)
+{
+    return session->asked;
+}
+
+duration session_took(const struct session *session)
+{
+    return session->took;
 }
 
 struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,

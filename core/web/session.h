@@ -30,4 +30,8 @@ void session_ask(struct session *session, const struct question *questions, size
 void session_call(struct session *session, const struct pg_statement *statement, session_callback *callback,
                   void *data);
 
+/* Since it was created: how many times it was asked and answered, and how long that took in all. */
+uint64_t session_asked(const struct session *session);
+duration session_took(const struct session *session);
+
 #endif

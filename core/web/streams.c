@@ -222,6 +222,11 @@ void streams_begin(struct streams *streams, struct http_request *request, const 
     http_reply_problem(request, pages_status(&err), err.message, err.hint[0] != '\0' ? err.hint : NULL, NULL);
 }
 
+size_t streams_count(const struct streams *streams)
+{
+    return streams->count;
+}
+
 struct streams *streams_create(struct loop *loop, struct pages *pages,
                                bool (*allowed)(void *data, const struct http_request *request), void *data)
 {

@@ -19,6 +19,7 @@ struct streams *streams_create(struct loop *loop, struct pages *pages,
                                bool (*allowed)(void *data, const struct http_request *request), void *data);
 /* Before the pages; the connections are left to their server. Takes NULL. */
 void streams_destroy(struct streams *streams);
+size_t streams_count(const struct streams *streams);
 /* Answers the request. `hides`: of pages without the texts of jobs. `topics`: paths below /api/v1, as they are written,
  * with blanks between them. */
 void streams_begin(struct streams *streams, struct http_request *request, const char *topics, bool hides);

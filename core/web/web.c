@@ -5,12 +5,14 @@
 
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/log.h"
 #include "loop/supervisor.h"
+#include "report/metrics.h"
 #include "report/output.h"
 #include "web/access.h"
 #include "web/actions.h"
@@ -157,7 +159,34 @@ static void answer_api(const struct web *web, struct http_request *request, cons
     } else if (target->part_count == 3 && strcmp(target->parts[2], "stream") == 0) {
         answer_stream(web, request, target, role < web->config->show_commands);
     } else {
-        pages_answer(web->pages, request, role < web->config->show_commands);
+        pages_answer(web->pages, request, http_request_head(request)->target, role < web->config->show_commands);
+    }
+}
+
+/* Who names neither form gets the older one, which everything reads. */
+static void answer_metrics(const struct web *web, struct http_request *request)
+{
+    const char *accept = http_head_field(http_request_head(request), "accept");
+    enum web_role role = access_visitor(web->access, request).role;
+    if (role < WEB_VIEW) {
+        refuse_visitor(request, role);
+    } else {
+        bool open = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
+        pages_answer(web->pages, request, open ? "/metrics.open" : "/metrics", false);
+    }
+}
+
+static void add_figures(void *data, struct metrics *metrics)
+{
+    const struct web *web = data;
+    metrics_add_web(metrics, METRICS_WEB_STREAMS, NULL, streams_count(web->streams));
+    metrics_add_web(metrics, METRICS_WEB_CONNECTIONS, NULL, http_server_connections(web->server));
+    for (int status = 100; status < HTTP_STATUSES; status++) {
+        char code[4];
+        snprintf(code, sizeof(code), "%d", status);
+        if (http_server_answered(web->server, status) > 0) {
+            metrics_add_web(metrics, METRICS_WEB_REQUESTS, code, http_server_answered(web->server, status));
+        }
     }
 }
 
@@ -178,7 +207,9 @@ static void answer_get(const struct web *web, struct http_request *request, cons
     if (is_api(target)) {
         answer_api(web, request, target);
     } else if (is_path(target, "readyz")) {
-        pages_answer(web->pages, request, false);
+        pages_answer(web->pages, request, http_request_head(request)->target, false);
+    } else if (is_path(target, "metrics")) {
+        answer_metrics(web, request);
     } else if (is_path(target, "healthz")) {
         http_reply(request,
                    &(struct http_answer){
@@ -258,6 +289,7 @@ bool web_serve(const struct web_config *config, struct error *err)
     web.files = files_create();
     web.pages = pages_create(web.loop, config->config);
     web.actions = actions_create(web.loop, config->config);
+    pages_on_figures(web.pages, add_figures, &web);
     web.streams = streams_create(web.loop, web.pages, may_view, &web);
     bool begun = listen_everywhere(&web, err);
     if (begun) {

@@ -54,7 +54,7 @@ done < <("$pgchime" help | sed -n '/^Exit status/,/^pgchime help/p' | grep -oE '
 page=$(cat "$pages/pgchime.conf.5.scd")
 keys_of() # FILE...
 {
-    grep -hoE '(^ +|= \{)(\{"[a-z_]+", SETTING_[A-Z]+\}[, ]*)+' "$@" | grep -oE '"[a-z_]+"' | tr -d '"'
+    grep -hoE '(^ +|= \{)(\{"[a-z_]+", SETTING_[A-Z_]+\}[, ]*)+' "$@" | grep -oE '"[a-z_]+"' | tr -d '"'
 }
 keys() { find "$ROOT_DIRECTORY/core/config" -name '*.c' -not -name web.c -print0 | while read -rd '' file; do keys_of "$file"; done; }
 options() { sed -n '/^static const struct/,/^};/s/^    {\.name = "\([a-z_.]*\)".*/\1/p' "$ROOT_DIRECTORY/core/model/option_table.c"; }

@@ -287,11 +287,11 @@ static const struct {
      "HINT:  whole numbers are from -2147483648 to 2147483647, larger ones end with L\n"
      "%/pgchime.conf:1: unknown key \"d\" in pgchime.conf\n"
      "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
-     "alerts, sinks, views, "
+     "alerts, sinks, views, metrics_jobs, "
      "jobs\n"
      "%/pgchime.conf:1: unknown key \"f\" in pgchime.conf\n"
      "HINT:  known here: databases, plugin_dir, conf_dir, log_level, log_format, instance, control_socket, roles, "
-     "alerts, sinks, views, "
+     "alerts, sinks, views, metrics_jobs, "
      "jobs\n"},
     {"databases: { main: { conninfo = \"x\"; poolsize = 2; }; };",
      "%/pgchime.conf:1: unknown key \"poolsize\" in database \"main\"\nHINT:  did you mean \"pool_size\"?\n"},
