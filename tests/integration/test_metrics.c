@@ -79,7 +79,7 @@ static void print_and_read(const char *form, int status)
     commands_expect(status, configuration, (const char *const[]){"metrics", open ? NULL : "--text", NULL}, &output,
                     &errors);
     files_write(path, output);
-    char *command = xasprintf("python3 " READER " %s '%s'", form, path);
+    char *command = xasprintf("/usr/bin/python3 " READER " %s '%s'", form, path);
     shell(command);
     free(command);
 }
@@ -237,7 +237,7 @@ START_TEST(rules_and_dashboard_name_what_is_printed)
         "pgchime_web_query_seconds_sum{database=\"main\"} 1\n# EOF\n",
         (int)(strlen(output) - strlen("# EOF\n")), output);
     files_write(path, all);
-    char *command = xasprintf("python3 " READER " names '%s' '" PGCHIME_SOURCE_DIR
+    char *command = xasprintf("/usr/bin/python3 " READER " names '%s' '" PGCHIME_SOURCE_DIR
                               "/packaging/prometheus/pgchime.rules.yml' '" PGCHIME_SOURCE_DIR
                               "/packaging/grafana/pgchime.json'",
                               path);
@@ -273,7 +273,7 @@ static void get_and_read(const char *form, const char *lines, const char *type)
     ck_assert_msg(strstr(answer.all, type) != NULL, "no %s in:\n%s", type, answer.all);
     files_write(path, answer.body);
     web_answer_finish(&answer);
-    char *command = xasprintf("python3 " READER " %s '%s'", form, path);
+    char *command = xasprintf("/usr/bin/python3 " READER " %s '%s'", form, path);
     shell(command);
     free(command);
 }
