@@ -409,16 +409,18 @@ END_TEST
  * test_retention_cold. */
 START_TEST(default_privileges_open_nothing)
 {
-    static const char given[] =
-        "SELECT string_agg(DISTINCT concat_ws(' ', o.object, a.grantee::regrole, a.privilege_type), ', ') FROM ("
-        "SELECT relnamespace AS schema, oid::regclass::text AS object, relacl AS privileges FROM pg_class"
-        " UNION ALL SELECT pronamespace, oid::regprocedure::text, proacl FROM pg_proc"
-        " UNION ALL SELECT oid, nspname, nspacl FROM pg_namespace) AS o, aclexplode(o.privileges) AS a"
-        " WHERE o.schema = ANY ('{chime,analytics,cron}'::regnamespace[]) AND (a.grantee = 'app'::regrole"
-        " OR a.privilege_type IN ('TRIGGER', 'TRUNCATE', 'REFERENCES', 'CREATE') AND a.grantee NOT IN "
-        "('pgchime'::regrole,"
-        " 'postgres'::regrole) OR a.grantee = 0 AND o.schema <> 'cron'::regnamespace)"
-        " AND o.object !~ '^cron.(schedule|unschedule|check_node|insert_job|update_job|delete_job)[(]'"; /* PUBLIC's */
+    static const char given
+        [] = "SELECT string_agg(DISTINCT concat_ws(' ', o.object, a.grantee::regrole, a.privilege_type), ', ') FROM ("
+             "SELECT relnamespace AS schema, oid::regclass::text AS object, relacl AS privileges FROM pg_class"
+             " UNION ALL SELECT pronamespace, oid::regprocedure::text, proacl FROM pg_proc"
+             " UNION ALL SELECT oid, nspname, nspacl FROM pg_namespace) AS o, aclexplode(o.privileges) AS a"
+             " WHERE o.schema = ANY ('{chime,analytics,cron}'::regnamespace[]) AND (a.grantee = 'app'::regrole"
+             " OR a.privilege_type IN ('TRIGGER', 'TRUNCATE', 'REFERENCES', 'CREATE') AND a.grantee NOT IN "
+             "('pgchime'::regrole,"
+             " 'postgres'::regrole) OR a.grantee = 0 AND o.schema <> 'cron'::regnamespace)"
+             " AND o.object !~ "
+             "'^cron.(schedule|unschedule|job_call|check_node|insert_job|update_job|delete_job|redacted|refuse_run)[(]"
+             "'"; /* PUBLIC's */
     char *folder = files_make_directory();
     char *settings = files_path("plugin_dir = \"%s\";", folder);
     char *ours = commands_configure(cluster, "pgchime", "open", folder, settings);
