@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A binary min-heap of int64 keys whose items know their own place, so that an item can be moved or removed in
+/* A binary min-heap of int64 keys. Each item stores its index in the heap, so that it can be moved or removed in
  * O(log n) without a search. The heap borrows its items: each embeds a struct heap_node. */
 #ifndef CHIME_BASE_HEAP_H
 #define CHIME_BASE_HEAP_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Texts of which few different ones exist (zones, pools), each kept once for the life of the process.
+/* Interned strings, for texts of which few different ones exist (zones, pools). Each is stored once, for the life of
+ * the process.
  *
- * So a plain value may hold one without owning it, and equal texts are equal pointers. What roles can invent without
- * bound is forgotten again: intern_forget. */
+ * A struct can hold one without owning it, and equal texts have equal pointers. intern_forget removes texts that users
+ * can make in any number. */
 #ifndef CHIME_BASE_INTERN_H
 #define CHIME_BASE_INTERN_H
 

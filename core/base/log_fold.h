@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Warnings that come again and again: the first of a key in full, the next ones counted, at most one line a minute and
- * key.
+/* Warnings that repeat. The first warning of a key is logged in full. Later ones are counted and logged as one line,
+ * at most once a minute for each key.
  *
- * Does: cut a line to what one reads; keep at most LOG_FOLD_KEYS keys, and count what comes by further ones; forget a
- *   key that was quiet for a minute.
- * Does not: keep what it left out: whoever wants all of it looks where it is on record. */
+ * Does: shorten long lines; remember at most LOG_FOLD_KEYS keys, and only count the warnings of further keys; forget a
+ *   key that had no warning for a minute.
+ * Does not: keep the warnings that it did not log. */
 #ifndef CHIME_BASE_LOG_FOLD_H
 #define CHIME_BASE_LOG_FOLD_H
 

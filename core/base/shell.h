@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Words of a shell, for commands that hints name: who makes a job by SQL names it as they like. */
+/* Quoting for the shell, for commands that hints show. A job made by SQL may have any name. */
 #ifndef CHIME_BASE_SHELL_H
 #define CHIME_BASE_SHELL_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Who could have written a file that is believed: a plugin, a configuration, a secret.
+/* Checks who could have written a file that the daemon trusts: a plugin, a configuration file or a secret.
  *
  * Each file and folder must belong to root or to us, and be writable by nobody else. A folder's path is resolved first;
  * then every folder from / down is judged (a sticky one of root's, such as /tmp, may lie above). The walk opens each

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Schedules as the extension pg_cron reads them, which is not always what they say.
+/* Schedules as the extension pg_cron reads them. It ignores or misreads some texts; this module does the same.
  *
  * Does: tell, of a text that pg_cron keeps, whether its runs ever come, and write what it took the text for as a
  *   schedule of ours:

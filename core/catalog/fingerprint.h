@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Inside core/catalog: all that decides what a job or plugin does, as one text. */
+/* Inside core/catalog: one text made of everything that decides what a job or plugin does. */
 #ifndef CHIME_CATALOG_FINGERPRINT_H
 #define CHIME_CATALOG_FINGERPRINT_H
 

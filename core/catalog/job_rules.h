@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What every job has to keep to, wherever it was defined: in a plugin, in conf.d or by SQL. */
+/* The rules that every job must follow, whether a plugin, conf.d or SQL defined it. */
 #ifndef CHIME_CATALOG_JOB_RULES_H
 #define CHIME_CATALOG_JOB_RULES_H
 

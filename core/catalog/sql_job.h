@@ -2,7 +2,7 @@
 /* A job that was made by SQL, from its row to what the scheduler takes.
  *
  * Does: lay pg_cron's defaults under its options, read them, its schedule and its settings; say why one is refused.
- * Does not: look at other jobs (whom it comes after is the caller's), or at the server. */
+ * Does not: look at other jobs (the caller resolves `after`), or at the server. */
 #ifndef CHIME_CATALOG_SQL_JOB_H
 #define CHIME_CATALOG_SQL_JOB_H
 

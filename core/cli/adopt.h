@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Relations of others whose names a plugin wants: what taking them over, or putting them back, would do, and doing it.
+/* Adoption: a plugin's view replaces an existing relation of the same name that is not ours. Also the way back.
  *
- * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and have it done as it was shown, in
- *   one transaction of the server (sql/functions/adopt.sql).
- * Does not: ask, or decide whether it may be done. */
+ * Does: ask chime.adoption_lines and chime.rollback_lines for the plan, hold it, and execute exactly the plan that was
+ *   shown, in one transaction of the server (sql/functions/adopt.sql).
+ * Does not: ask the user, or decide whether it may be done. */
 #ifndef CHIME_CLI_ADOPT_H
 #define CHIME_CLI_ADOPT_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Words that may stand at a place of the command line, for the shells' completion.
+/* Candidates for the shells' completion of the command line.
  *
  * Does: gather words that begin with what is typed, by what the place is called in help: JOB, PLUGIN, VIEW, DATABASE,
  *   COMMAND, FORMAT, ZONE, STATE[,...], FILE, DIR, "a|b|c". Job names are asked of the databases, briefly; when none
  *   answers in time, of the configuration.
- * Does not: print, or complain: what cannot be had is left out. */
+ * Does not: print anything or report errors. It leaves out what it cannot read. */
 #ifndef CHIME_CLI_CANDIDATES_H
 #define CHIME_CLI_CANDIDATES_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `import crontab` would do with each line, and why: made first, shown, then done as it was shown.
+/* The plan of `import crontab`: what it will do with each line, and why. The plan is made and shown first; then exactly
+ * that is done.
  *
  * Does: find out which lines are SQL for our server, as whom and when they run, under which name; have the server check
  *   what would be refused.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Jobs change hands: from pg_cron to us, or back, as the plan says, each by itself.
+/* Moves jobs from pg_cron to pgchime, or back, one at a time, as the plan says.
  *
  * Does: wait until no slot is near and no run of the job goes on; deactivate at one side and activate at the other, in
  *   one transaction where both are in one database, else in steps that another import goes on from

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What becomes of a schedule of pg_cron: whether it means the same here, and if not, what each of the two makes of it.
+/* Compares a schedule of pg_cron with the same text here: whether both give the same slots, and if not, which slots
+ * each gives.
  *
  * Does: compare how pg_cron reads the text (calendar/pg_cron.h) with how we do, in the zone of the source, with its
  *   changes of the clocks.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What `import pg_cron` would do with each job, and why: made first, shown, then done as it was shown.
+/* The plan of `import pg_cron`: what it will do with each job, and why. The plan is made and shown first; then exactly
+ * that is done.
  *
  * Does: compare the jobs of the source with what was imported before; find out what each schedule means here; take the
  *   answers where that differs; have the server check what would be refused.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The time zone of this machine, by which its cron goes.
+/* The time zone of this machine, which its cron uses.
  *
  * Does: take its name from the link /etc/localtime, or, where that is a file, from /etc/timezone; "UTC" where there is
  *   neither link nor file. Have it read, so that it is one that is known.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What commands about one plugin share: adopt and purge.
  *
- * Does: load what they go by, find the plugin in the catalog, refuse a name that is none, ask whether to do it. */
+ * Does: load the configuration and catalog, find the plugin, report an error for an unknown name, ask the user to
+ *   confirm. */
 #ifndef CHIME_CLI_PLUGIN_COMMAND_H
 #define CHIME_CLI_PLUGIN_COMMAND_H
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Looks for a leader, every ten seconds, for what is wrong; what follows from that is the ledger's to decide, in one
- * statement.
+/* For a leader: evaluates the alert rules every ten seconds. One statement of the ledger (chime.note_alerts) decides
+ * what follows from it.
  *
  *   step      over                              does                                                   then
  *   looking   a session of its own, read only   finds what the standard rules say, and the conditions  asking
  *   asking    the same                          one condition after the other, 5 s each at most        noting
  *   noting    the leader's own session          alerts begin, fire, are resolved (chime.note_alerts)   the next look
  * Nothing is noted while nothing is found and no alert is open. A condition that fails is found itself; the alerts of
- * its rule stay as they are. A look that comes to no end is told once, and tried again. Transitions go to the log. */
+ * its rule stay as they are. An evaluation that does not finish is logged once, and tried again. Transitions go to the
+ * log. */
 #ifndef CHIME_DAEMON_ALERTS_H
 #define CHIME_DAEMON_ALERTS_H
 

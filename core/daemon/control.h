@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The daemon's ear on its own machine: a Unix socket on which `pgchime reload` asks and is answered.
+/* The control socket: a Unix socket to which `pgchime reload` sends its request, and from which it reads the answer.
  *
  * Does: listen where only the daemon's user and root may connect; read one line per connection; hand it over; send the
- *   answer; close. A connection that says nothing for 5 s, or more than a line, is closed; one that only says no more
- *   after its line is answered.
- * Does not: know what a request means. A socket that another daemon listens on is left to it. */
+ *   answer; close. A connection that sends nothing for 5 s, or more than one line, is closed. A client that shuts down
+ *   its side after the line still gets its answer.
+ * Does not: know what a request means. It does not replace a socket on which another daemon listens. */
 #ifndef CHIME_DAEMON_CONTROL_H
 #define CHIME_DAEMON_CONTROL_H
 

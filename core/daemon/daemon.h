@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `pgchime serve`: configuration and plugins in, every database served, until a signal or a limit ends it.
+/* `pgchime serve`: reads configuration and plugins, and serves every database until a signal or a limit ends it.
  *
  * SIGHUP, `pgchime reload` on the control socket, a file arriving in the plugin folder and new zone data read
  * everything anew (reload.h). A database that is new is served, one that is gone or whose conninfo changed is drained;

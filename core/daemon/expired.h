@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What was due by schedules that ended before this leader heard of it: edited, switched off or removed, by SQL or in
- * the configuration.
+/* Slots of expired schedules: schedules that were edited, disabled or removed, by SQL or in the configuration, before
+ * this leader read the change.
  *
  * Does: read such schedules page by page, count their slots from what is on record up to their end, have these recorded
- *   as missed; forget those whose end the leader heard of, since it has put on record itself what was due by them.
+ *   as missed; delete the rows of schedules whose end the leader did see, since it has recorded their slots itself.
  * Does not: run any of them, whatever the job's catchup. */
 #ifndef CHIME_DAEMON_EXPIRED_H
 #define CHIME_DAEMON_EXPIRED_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What a daemon that follows has seen of the leader lock: who leads, whether that leader is silent, since when the lock
- * is free. Each thing that is worth a line of the log is logged once. Sends nothing. */
+ * is free. Each change is logged once. Sends nothing. */
 #ifndef CHIME_DAEMON_FOLLOWER_H
 #define CHIME_DAEMON_FOLLOWER_H
 

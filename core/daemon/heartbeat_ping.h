@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The dead man's switch of a database: its heartbeat's address hears of it while it is led, the leader lock answers and
- * nothing due waits for long. Else nothing is sent, which is the message: whoever runs the address tells people. An
- * address that hangs holds nothing up. */
+/* The dead man's switch of a database. A ping goes to the heartbeat's address while the database is led, the leader
+ * lock answers and no due run waits for long. Otherwise no ping is sent, and the service at that address alerts
+ * people. An address that hangs delays nothing else. */
 #ifndef CHIME_DAEMON_HEARTBEAT_PING_H
 #define CHIME_DAEMON_HEARTBEAT_PING_H
 

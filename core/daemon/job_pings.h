@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Pings of jobs that somebody else watches (`ping_file`): the address hears that a run started, and how it ended.
+/* Pings for jobs with a `ping_file`: tell an external monitor at that address when a run starts, and how it ended.
  *
  * Does: send them one after the other for each file, five a second at most for the daemon, and no run waits for one;
- *   keep which jobs' pings do not arrive.
+ *   remember the jobs whose pings do not arrive.
  * Does not: send one again. Of one file the last four wait, and of all the last two hundred: older ones are dropped and
  *   counted. */
 #ifndef CHIME_DAEMON_JOB_PINGS_H

@@ -5,7 +5,7 @@
  *   run and record until the end; measure the database's clock; drain on request, and where a newer version migrated
  *   the schema.
  * Does not: connect, take the leader lock, or come back by itself (database.h).
- * All memory of runs lives here and goes with it: whoever leads next reads the ledger. */
+ * The state of all runs in memory belongs to the leadership and is freed with it. The next leader reads the ledger. */
 #ifndef CHIME_DAEMON_LEAD_H
 #define CHIME_DAEMON_LEAD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the databases of one daemon know of each other: how many are led here, and which entry of the configuration is
- * served where.
+/* What the databases of one daemon share: how many of them this daemon leads, and which database each entry of the
+ * configuration leads to.
  *
  * A free leader lock is left for a moment to daemons that lead fewer databases, so that several daemons share them. The
  * moment is far shorter than what a takeover may last: docs/adr/0017-several-daemons.md. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the jobs of one database want watched: who is woken by which channel, and by the changes of which view's
- * sources; and the views whose changes wake nobody, but are to be noted when they stay out of the view: with warn_after
- * or error_after. */
+/* What the listener of one database watches: for each channel the jobs that it wakes; for each view with a target_lag
+ * the job that changes of its sources wake; and the views with only a warn_after or error_after, for which no job is
+ * woken, but the time since when they are behind is recorded. */
 #ifndef CHIME_DAEMON_LISTENER_NAMES_H
 #define CHIME_DAEMON_LISTENER_NAMES_H
 

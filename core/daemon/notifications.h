@@ -7,8 +7,8 @@
  *                                                                         one is due
  *   sending   a child process of its own, half a minute at most           noting
  *   noting    writes how it ended (chime.note_delivery)                   taking
- * Nothing else of a leader's waits for any of it. What was being sent as a leadership ended is sent again by the
- * next. */
+ * Nothing else in the leadership waits for this. A message that was being sent when the leadership ended is sent again
+ * by the next leader. */
 #ifndef CHIME_DAEMON_NOTIFICATIONS_H
 #define CHIME_DAEMON_NOTIFICATIONS_H
 

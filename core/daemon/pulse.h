@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader alone knows, for pages and metrics: chime.pulse, written once a second at most while somebody looks
- * (the heartbeat says so).
+/* State that only the leader has in memory, for pages and metrics. It is written to chime.pulse at most once a second,
+ * and only while somebody reads it (the heartbeat's answer says so).
  *
- * Does: put together what waits and why, what is due next, places in pools, and what the process takes. Where the
- *   server does not take it, that is told once, and the next one is written instead.
+ * Does: collect which runs wait and why, what is due next, the use of pool slots, and the CPU and memory of the
+ *   process. When the write fails, it logs that once, and writes the next pulse instead.
  * Does not: decide anything by it, or hold up the ledger: it waits for locks for 50 ms. */
 #ifndef CHIME_DAEMON_PULSE_H
 #define CHIME_DAEMON_PULSE_H

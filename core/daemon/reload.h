@@ -5,8 +5,8 @@
  *   and hand it over only when nothing is wrong; say what is wrong, in the log and to whoever asked.
  * Does not: touch a database, or the catalog in force.
  * A plugin file that was good and is refused now refuses the reload: a bad file never replaces a good one. A bad file
- * that is new costs only itself. Whoever asks while a round is under way gets a round of his own after it: he may have
- * written since. */
+ * that is new costs only itself. A request that comes during a reload starts another reload after it, since files may
+ * have changed meanwhile. */
 #ifndef CHIME_DAEMON_RELOAD_H
 #define CHIME_DAEMON_RELOAD_H
 

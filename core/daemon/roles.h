@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The run sessions of a leadership, by whose they are: the daemon's own, and those of each role that owns jobs, in the
- * database itself or another one of the same server.
+/* The run sessions of a leadership, grouped by role: those of the daemon's role, and those of each role that owns
+ * jobs, in this database or in another one of the same server.
  *
  * Does: open them where a job wants one (as its `roles` entry or the database's conninfo says), each role within a
  *   limit of its own and all of them within role_sessions; refuse those as whom pgchime.conf does not

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* One reading of configuration and plugins, joined: what the daemon goes by until the next one replaces it.
+/* The configuration snapshot: configuration, plugins and catalog as read at one time. The daemon uses it until the next
+ * one replaces it.
  *
- * Counted, because databases take a new one over when each can, and the old one stays for the last of them. */
+ * It is reference-counted: each database changes to the new snapshot when it can, and the old one is freed after the
+ * last database has left it. */
 #ifndef CHIME_DAEMON_SNAPSHOT_H
 #define CHIME_DAEMON_SNAPSHOT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Counts what the ledger has taken, and adds it to chime.tally and chime.minute.
+/* Counts the runs that the ledger has recorded, and adds the counts to chime.tally and chime.minute.
  *
- * Does: read off the answers of the ledger what ended and as what; hand over what was counted once a second at most,
+ * Does: count ended runs by their outcome, from the ledger's answers; hand over what was counted once a second at most,
  *   with a batch of ends, or alone where none goes out for a second; keep what could not be added for the next time.
  * Does not: add anything twice. What was counted belongs to this leadership: where that ends without resigning, what
  *   has not been added yet is forgotten, and the next leader marks that (chime.note_gap). */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Listens at some places, and takes so many connections and no more.
+/* Listens on the configured addresses, and accepts a limited number of connections.
  *
  * Does: accept; close at once what is beyond 256 in all, or 32 of one address that is no proxy.
- * Ownership: requests that were not answered go with it: nobody may answer them then. */
+ * Ownership: the server frees requests that were not answered. Do not answer them after that. */
 #ifndef CHIME_HTTP_SERVER_H
 #define CHIME_HTTP_SERVER_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Values as the ledger's own functions answer them, and what they know of a job. */
+/* Reads the values that the ledger's functions return, and what they return about a job. */
 #ifndef CHIME_LEDGER_ANSWERS_H
 #define CHIME_LEDGER_ANSWERS_H
 

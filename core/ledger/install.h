@@ -2,11 +2,12 @@
 /* Installs the plugins of one database: sources checked, views and functions made, each step its own transaction.
  *
  * Restartable: what is there already is left alone. A plugin whose sources are missing is dormant, one whose step fails
- * is failed; both are written down with the reason, cost nobody else, and are tried again at the next leadership. The
- * jobs of a dormant plugin sleep; those of a failed one run, and fail on the record if they depend on what failed.
+ * is failed; both are recorded with the reason, do not affect other plugins, and are tried again at the next
+ * leadership. The jobs of a dormant plugin sleep; those of a failed one run, and fail on the record if they depend on
+ * what failed.
  *
- * A plugin that lacks a table is available instead, where nobody asked for it and nothing of it is in the database:
- * nothing is told of it, and it has no jobs. */
+ * A plugin whose sources are missing is "available" instead of dormant when no configuration names it and none of its
+ * objects is in the database. It is not reported anywhere, and it has no jobs. */
 #ifndef CHIME_LEDGER_INSTALL_H
 #define CHIME_LEDGER_INSTALL_H
 

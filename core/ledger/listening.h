@@ -3,7 +3,7 @@
  *
  * Does: LISTEN, prove that a notification arrives, look at the marks of captured changes (listener.sql); write
  *   down, through the leader's own session, whether all that works and which views stay behind.
- * Does not: decide what follows from it (daemon/listener.h). */
+ * Does not: decide which jobs run because of it (daemon/listener.h). */
 #ifndef CHIME_LEDGER_LISTENING_H
 #define CHIME_LEDGER_LISTENING_H
 

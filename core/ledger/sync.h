@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A leader's catalog goes to the ledger, and what the ledger remembers of its jobs comes back.
+/* Writes a leader's catalog to the ledger, and reads back what the ledger has stored about its jobs.
  *
  * Does: send the jobs in parts, the next one when the last was answered: tens of thousands neither meet the statement's
  *   time limit nor stay behind as a buffer of their size, and a heartbeat passes between them.
  * Does not: decide what is in the catalog.
  * Each part is a transaction, and so are the last steps, which switch off whatever is not in the catalog. Between them
  * the ledger is part old and part new, and only this leader may claim from it: until the end it must not, nor grant
- * requests. One that breaks off loses nothing: a job is either as it was, with its cursor, or as it shall be, and the
- * next leader brings all of them to its own catalog; what it already finds so stays untouched. */
+ * requests. When it is interrupted, nothing is lost: each job has either its old definition, with its cursor, or its
+ * new one. The next leader writes its own catalog; jobs that already match are not touched. */
 #ifndef CHIME_LEDGER_SYNC_H
 #define CHIME_LEDGER_SYNC_H
 

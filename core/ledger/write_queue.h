@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the leader writes to the ledger, in order, again and again until the ledger takes it.
+/* The queue of the leader's writes to the ledger. They are sent in order, and each is repeated until the ledger accepts
+ * it.
  *
  * Does: send one request at a time and the next one after its answer; send a request that the ledger could not take now
  *   (ANSWER_AGAIN) again, with a growing pause, and nothing behind it before; say so while that lasts.
- * Does not: look at what is sent, or reorder it. What need not wait for what is ahead of it has a queue of its own.
+ * Does not: look at what is sent, or reorder it. Writes that need not wait for earlier ones use another queue.
  * Ownership: statements and parameters are copied; names and texts of statements are constants. Each callback is called
  *   exactly once, with an answer other than ANSWER_AGAIN. */
 #ifndef CHIME_LEDGER_WRITE_QUEUE_H

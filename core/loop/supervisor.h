@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the service manager that started the daemon is told, by systemd's notify protocol (libsystemd): that it is
- * ready, what it does, that it reads its configuration anew, that it ends. Its watchdog is fed from the loop: a loop
- * that hangs feeds nobody.
+/* Tells the service manager, by systemd's notify protocol (libsystemd), that the daemon is ready, what it does, that it
+ * reloads, and that it ends. The event loop feeds the watchdog, so systemd notices a loop that hangs.
  *
- * Does nothing where nobody listens ($NOTIFY_SOCKET is not set). The watchdog is fed from supervisor_ready on, and
+ * Does nothing when $NOTIFY_SOCKET is not set. The watchdog is fed from supervisor_ready on, and
  * until supervisor_destroy, at half of what $WATCHDOG_USEC allows. */
 #ifndef CHIME_LOOP_SUPERVISOR_H
 #define CHIME_LOOP_SUPERVISOR_H

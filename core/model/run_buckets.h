@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The buckets of the two histograms in chime.tally: how long runs took, and how late they started. The ledger keeps
- * counts by place, so a bound that is changed here makes what is there mean something else. */
+/* The buckets of the two histograms in chime.tally: how long runs took, and how late they started. The ledger stores
+ * the counts by index. Do not change a bound here: stored counts would then mean something else. */
 #ifndef CHIME_MODEL_RUN_BUCKETS_H
 #define CHIME_MODEL_RUN_BUCKETS_H
 

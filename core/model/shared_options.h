@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Options that many jobs have alike, kept once: they take half of what a job does.
+/* Options that equal many jobs' share: stored once, since options take half of a job's memory.
  *
  * Ownership: what is shared is never changed, and lives as long as somebody holds it. */
 #ifndef CHIME_MODEL_SHARED_OPTIONS_H

@@ -5,7 +5,7 @@
  *
  * Does: stand before recv(), through which libpq reads with and without TLS or GSSAPI, and have it find no more data
  *   once an allowance is used up.
- * Does not: know messages. Between allowances, and for everybody else's descriptors, recv() is as ever. */
+ * Does not: parse messages. Without an allowance, and for other descriptors, recv() works as usual. */
 #ifndef CHIME_PG_INTAKE_H
 #define CHIME_PG_INTAKE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A pooler between us and the server, told by its name: sessions are what leases, leadership and NOTIFY hang on, and a
- * pooler lends them. */
+/* Finds out whether a connection pooler stands between us and the server, and names it. Leases, leadership and NOTIFY
+ * need a server session of our own, and a pooler shares sessions. */
 #ifndef CHIME_PG_POOLER_H
 #define CHIME_PG_POOLER_H
 

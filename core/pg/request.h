@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Inside core/pg: what one pg_send is waiting for, and how its answer is gathered.
+/* Inside core/pg: a request that one pg_send has sent, and how its answer is collected.
  *
  * A request's life: made and written by pg_send; fed every result in order; completed at its synchronisation point
  * (or lost with the connection); its callback is called once; freed. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a session must be told before it may do anything, by what it is for; and who it is.
+/* The settings that a new session gets before its first use, by its kind; and its identity.
  *
  * leader: short statements of our own, everything pinned that a role could override.
- * watch: the leader's ears and eyes, nothing else.
+ * watch: the listener's session (daemon/listener.h).
  * alert: looks for what is wrong, with texts of plugins and the configuration among it: it may not write, nor hold
  * anybody up. worker: a run's own session. Its texts see the role's own settings (search_path, TimeZone, jit ...), as
  *   psql would; only what protects the ledger is pinned: the lease (idle timeouts), and that a statement ends with its

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What a plugin says, checked member by member and turned into a declaration.
+/* Checks a plugin's description member by member, and makes a declaration of it.
  *
  * Private to core/plugin. The first rule broken ends the check; its message names the member. */
 #ifndef CHIME_PLUGIN_DECLARATION_CHECK_H

@@ -8,7 +8,7 @@
  * Plugins are the folder's NAME.so, and NAME.sql (plugin/view_text.h); files that start with a dot are left alone, so
  * that one may be copied in under such a name and renamed. No two can have one name, because the name is the file's:
  * where there are both NAME.so and NAME.sql, both are refused.
- * A refused plugin costs a finding that names the file and the fix, and nothing else. */
+ * A refused plugin gives a finding that names the file and the fix. Other plugins are not affected. */
 #ifndef CHIME_PLUGIN_PLUGINS_H
 #define CHIME_PLUGIN_PLUGINS_H
 

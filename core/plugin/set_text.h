@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A described plugin folder as text: how a child that described it tells the daemon, which may not wait for plugins.
+/* The description of a plugin folder as text. A child process makes it and sends it to the daemon, so that the daemon
+ * does not wait for plugins.
  *
  * One JSON object: {"stamp": hex, "plugins": [{"file", "declaration"}], "findings": [{"file", "line", "message",
  * "hint"}]}. */

@@ -2,7 +2,7 @@
 /* What makes a job run where no slot is due, in words for people.
  *
  * Does: name the jobs it comes after, the channels that wake it, and the changes of its sources.
- * Does not: know whether anything of that has happened. */
+ * Does not: know whether any of these has happened. */
 #ifndef CHIME_REPORT_WAKE_WORDS_H
 #define CHIME_REPORT_WAKE_WORDS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What who operates asks for: runs, cancelling, suspending, resuming, silences. Each goes to a function of the database
- * (sql/functions/operator.sql), which writes down who asked and why, and refuses a role that may not.
+/* Actions of operators: starting and cancelling runs, suspending, resuming, silences. Each goes to a function of the
+ * database (sql/functions/operator.sql), which writes down who asked and why, and refuses a role that may not.
  *
  * Does: read the body, find the jobs that a filter means, call, answer 202 with what was written down.
  * Does not: judge who asks (access.h), or wait until the leader has done it. */

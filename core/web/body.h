@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What is answered many times: a text with its tag, and gzipped where that is shorter. */
+/* A body that is sent many times: the text with its ETag, and gzipped where that is shorter. */
 #ifndef CHIME_WEB_BODY_H
 #define CHIME_WEB_BODY_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The cookie by which a browser is known once it has shown a token: NAME.UNTIL.HMAC, keyed by the token's digest.
- * So nothing is kept here, several processes know it, and who makes a token anew ends what the old one began. */
+ * So the server stores no sessions, several processes accept the same cookie, and a new token ends the sessions of the
+ * old one. */
 #ifndef CHIME_WEB_COOKIE_H
 #define CHIME_WEB_COOKIE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* A session to one database, there while somebody asks.
+/* A session to one database, open while there are questions for it.
  *
  * Does: connect when it is asked something, look whether the schema is one that is known, ask, and close when nobody
  *   has asked for a minute. Nothing waits longer than its patience, however the server behaves. A database that

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* Browsers that want to hear when pages become others: server-sent events with versions of pages, not with the pages.
+/* Tells browsers when pages have changed, by server-sent events that carry the version of a page, not the page.
  *
  * Does: hold the pages that are named, and say "event: v" with {"/d/main/jobs": "VERSION"} of those that changed, at
  *   most four times a second; a comment each 15 s, at which it is also asked again who may go on.
- * Does not: say what changed: who hears of it asks for the page. */
+ * Does not: say what changed. The browser then asks for the page. */
 #ifndef CHIME_WEB_STREAMS_H
 #define CHIME_WEB_STREAMS_H
 

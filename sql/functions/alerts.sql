@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Alerts: what is wrong, told once, until it is right again. The leader looks every few seconds, on a session of its
--- own, without the leader's row (chime.alerts_found, chime.evaluate_condition); what follows from it is one statement
--- under its token (chime.note_alerts), so that one leader decides, and a transition is on record in the transaction
--- that decides it. A crash in between loses nothing: the next look finds the same.
+-- Alerts. Each is sent once when it fires, and once when it is resolved. Every few seconds the leader evaluates the
+-- rules, on a session of its own that does not lock the leader's row (chime.alerts_found, chime.evaluate_condition).
+-- One statement under its token (chime.note_alerts) then decides and records the transitions, so only one leader
+-- decides. A crash in between loses nothing: the next look finds the same.
 
 CREATE OR REPLACE FUNCTION chime.labels_match(p_matchers jsonb, p_labels jsonb) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What is wrong, as the rules of alerts look for it: without the leader's row, on a session of its own.
 
--- Of each owner a hundred for each rule: nobody's many hide another's one. The leader ends a session that answers with
--- more than 16 MB: what many say is cut.
+-- At most a hundred subjects for each owner and rule, so that one owner's many do not hide another owner's one. Texts
+-- are cut, since the leader ends a session that answers with more than 16 MB.
 CREATE OR REPLACE FUNCTION chime.jobs_found() RETURNS TABLE (rule text, subject text, severity text, value double precision, summary text, job_id bigint,
                                                   failures bigint)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off

@@ -3,8 +3,8 @@
 -- off.
 --
 -- The groups are those that the definition gives and those that are kept, in the order of the grain. They are listed a
--- page at a time, since to list them may take as long as the definition. A group that appears behind the last one done
--- is not missed: what makes it appear leaves a mark, as ever.
+-- page at a time, since to list them may take as long as the definition. A group that appears before the last one done
+-- is not missed: the change that makes it appear leaves a mark.
 
 CREATE OR REPLACE FUNCTION chime.backfill_page() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 20;
 COMMENT ON FUNCTION chime.backfill_page IS 'batches whose groups are listed at a time';

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- The trigger function of a source: it outlives changes of the source's columns, and costs a write little.
 --
--- A write to a source never fails for what somebody did to its columns: a column that was renamed, dropped or given
+-- A write to a source never fails because its columns were changed: a column that was renamed, dropped or given
 -- another type reads as NULL in the trigger (chime.known_rows), and refreshes do everything (chime.uncaptured_sources)
 -- until the leader has made log and triggers anew (chime.follow_source), or, for a column that is gone, until the
 -- plugin names another.

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Which database a ledger belongs to (docs/adr/0021): a copy of it starts nothing until somebody says so.
+-- Which database a ledger belongs to (docs/adr/0021). A copy of the database starts no run until a person allows it.
 
 CREATE OR REPLACE FUNCTION chime.system_identifier() RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What needs a relation, so that none is replaced under somebody's feet.
+-- Finds what depends on a relation, so that no relation is replaced while something else still needs it.
 
 CREATE OR REPLACE FUNCTION chime.exchange_turns() RETURNS integer LANGUAGE sql IMMUTABLE RETURN 100;
 COMMENT ON ROUTINE chime.exchange_turns IS 'how often the lock of an exchange is asked for';

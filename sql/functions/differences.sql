@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- How a kept relation and its live definition differ. Whoever wants to know whether a view is wrong, and not only
--- behind, refreshes it first in the same REPEATABLE READ transaction, and rolls back.
+-- How a kept relation and its live definition differ. To learn whether a view is wrong, and not only behind, the
+-- caller refreshes it first in the same REPEATABLE READ transaction, compares, and rolls back.
 
 -- Whether two values differ in no more than last digits, which depend on the order in which a sum was made.
 CREATE OR REPLACE FUNCTION chime.is_rounded(p_left double precision, p_right double precision, p_part double precision DEFAULT 1e-12) RETURNS boolean

@@ -1,11 +1,11 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Freshness: how far each view is behind what it is made of, told from the tables alone, so that it is right also while
--- no daemon runs.
+-- Freshness: how far each view is behind its sources. It is read from the tables alone, so it is right while no daemon
+-- runs, too.
 
 -- --- what is not in a view yet ---------------------------------------------------------------------------------------
 
--- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not tell, since the next
--- refresh does everything: it is not keyed, or something may have changed without a mark.
+-- How many marks of its sources a view has still to take, no more than p_limit. NULL: marks do not say, since the next
+-- refresh recomputes everything: the view is not keyed, or something may have changed without a mark.
 CREATE OR REPLACE FUNCTION chime.pending_changes(p_view text, p_limit integer DEFAULT 1000) RETURNS integer
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off
 SET max_parallel_workers_per_gather = 0 AS $$

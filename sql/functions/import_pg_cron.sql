@@ -5,7 +5,7 @@
 -- that is taken from it a few seconds later, and is not running, has had this minute's run and not the next one's. Ours
 -- counts from that instant. Where both are in one database it is one transaction. Else the instant is written down here
 -- first, the other side is committed within the same minute or not at all, and ours comes last, counting from what was
--- written: whoever is killed in between goes on from there.
+-- written: an import that is killed in between continues from there.
 
 -- The identifier of this server and name of this database, as chime.imported.source has them.
 CREATE OR REPLACE FUNCTION chime.this_source() RETURNS text

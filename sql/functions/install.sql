@@ -2,7 +2,8 @@
 -- Installation: a kept relation, a table or a materialized view, made from what a plugin says, and keyed where that is
 -- possible.
 
--- Its key may be NULL, so that its index can be no replica identity, without which no row of a published table may go.
+-- Its key may be NULL, so its index cannot be a replica identity. Without one, no row of a published table can be
+-- updated or deleted.
 -- Empty. A materialized view reads RELATION__live and not the definition: that view is bound anew, in place, when a
 -- relation below it is, and the materialized view stays as it is.
 CREATE OR REPLACE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass

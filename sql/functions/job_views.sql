@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What people read of jobs made by SQL: to each role its own.
+-- Views of jobs made by SQL. Each role sees only its own jobs.
 
--- Of views that their owner may read and everybody may ask: only what is the reader's own. One row.
+-- For views that every role may query: limits the rows to the reader's own. One row.
 CREATE OR REPLACE VIEW chime.reader AS
 SELECT current_user AS role,
        EXISTS (SELECT FROM pg_catalog.pg_roles r, pg_catalog.pg_class c

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Jobs as the leader's configuration has them: chime.job follows it, cursors stay where the schedule did.
+-- Jobs of the leader's configuration: writes them to chime.job. A job whose schedule did not change keeps its cursor.
 
--- For commands that hints name: who makes a job names it as they like. As core/base/shell.h has it.
+-- Quotes a word for the shell, for commands that hints show: a job may have any name. The same as core/base/shell.h.
 CREATE OR REPLACE FUNCTION chime.shell_word(p_word text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_word COLLATE "C" ~ '^[A-Za-z0-9_./:@%+,][A-Za-z0-9_./:@%+,=-]*$' THEN p_word

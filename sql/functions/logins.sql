@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- As whom the daemon logs in to run jobs that SQL made. It decides that itself, by pgchime.conf and by what the role
--- may do when it logs in; what stands here lets SQL say so early, and is no protection: whoever runs code as the
--- ledger's owner writes it.
+-- may do when it logs in; the tables here only let SQL report it early. They are no protection, since code that runs
+-- as the ledger's owner can write them.
 
 CREATE OR REPLACE FUNCTION chime.note_logins(p_token uuid, p_role name[], p_allow boolean[], p_user name[], p_max_jobs integer[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What is ours (docs/adr/0027), and the relations of a view: RELATION__live, RELATION, and what it replaced.
+-- Which objects pgchime made (docs/adr/0027), and the relations of a view: RELATION__live, RELATION, and the relation
+-- that it replaced.
 
 CREATE OR REPLACE FUNCTION chime.relation_kind(p_relation regclass) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: asked at every refresh

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What a definition means and a proof rests on (proof.sql): where that is another, it is proven again. plpgsql with one
--- plan for all arguments: each view asks several times, and planning took most of the time.
+-- A fingerprint of everything on which the proof of a view (proof.sql) depends. When it changes, the view is proven
+-- again. plpgsql with one plan for all arguments: each view asks several times, and planning took most of the time.
 
 -- A relation and what it reads, through views.
 CREATE OR REPLACE FUNCTION chime.relations_read(p_relation regclass) RETURNS SETOF oid

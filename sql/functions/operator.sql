@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- What pgchime_operator may do, each with who, and why: it is written into chime.action in the same transaction. All of
--- it goes the way that people's requests go (requests.sql); none of it changes what a job is.
+-- What pgchime_operator may do. Each action records who did it and why in chime.action, in the same transaction.
+-- Actions use the functions of requests.sql; none changes the definition of a job.
 
 CREATE OR REPLACE FUNCTION chime.operated_by(p_actor text) RETURNS name
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

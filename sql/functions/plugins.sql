@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- What plugins installed: schemas, functions of the read API, and which sources are missing.
 
--- NULL: there is none, also where a type among its arguments is gone, which PostgreSQL before 16 takes for an error.
+-- NULL: there is no such function, or the type of an argument is gone (PostgreSQL before 16 raises an error then).
 CREATE OR REPLACE FUNCTION chime.routine(p_signature text) RETURNS regprocedure
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Who may do what in schema chime is said here, and not by the default privileges of the role that runs its SQL. What
+-- Privileges in schema chime are set here. The default privileges of the role that runs its SQL do not matter. What
 -- is made at run time goes through chime.keep_private and its like; who is not named here may call no function.
 
 CREATE OR REPLACE FUNCTION chime.take_back(p_object text, p_owner oid, p_privileges aclitem[]) RETURNS void

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
--- How many jobs a role may have. They are held in the leader's memory and stay in the ledger after they were
--- unscheduled, so nobody makes any number of them. Superusers and the daemon's role are free, and what they make for
--- others counts for those, but is not refused.
+-- How many jobs a role may have. Jobs take memory in the leader, and stay in the ledger after they were unscheduled,
+-- so their number is limited. Superusers and the daemon's role have no limit. A job that they make for another role
+-- counts for that role, but is not refused.
 
 CREATE OR REPLACE FUNCTION chime.job_quota(p_role name) RETURNS integer
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

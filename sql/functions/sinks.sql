@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Sinks: where alerts are told beside the log and NOTIFY. What a look finds and what is to be told of it go into one
--- transaction (chime.note_alerts); the leader sends, and notes how that ended. A message has an alert's rule for its
--- group; those of one sink and rule go out in their order. Addresses and secrets are the configuration's: none of them
--- is here.
+-- Sinks: where alerts are sent, beside the log and NOTIFY. One transaction (chime.note_alerts) records the alerts and
+-- queues their messages. The leader sends the messages, and records how that ended. A message has an alert's rule for
+-- its group; those of one sink and rule go out in their order. Addresses and secrets are the configuration's: none of
+-- them is here.
 
 -- [{"name", "type", "matchers"}]: what waits for a sink that is gone expires.
 CREATE OR REPLACE FUNCTION chime.set_sinks(p_token uuid, p_sinks jsonb) RETURNS void

@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Texts of functions that are generated, with names for what is put in: {{name}}.
 
--- A value is put in as it is, and not looked through for names. One that is NULL is nothing.
+-- A value is inserted as it is; names in it are not replaced. NULL is inserted as an empty text.
 CREATE OR REPLACE FUNCTION chime.fill_template(p_template text, p_values jsonb) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

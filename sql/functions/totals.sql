@@ -1,10 +1,11 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Totals of runs. The leader counts what the ledger has taken, and adds it here at most once a second, with a batch of
--- ends that goes out anyway: what is counted is in the ledger, and counts once, since a leader that loses its session
--- forgets what it has not added yet. That is marked (chime.note_gap). Also what the leader alone knows.
+-- Totals of runs. The leader counts the runs that the ledger has recorded, and adds the counts here at most once a
+-- second, together with a batch of ends. No run is counted twice: a leader that loses its session discards the counts
+-- that it has not added yet. The next leader records that gap (chime.note_gap). Also the pulse: state that only the
+-- leader has.
 
--- Each place of the arrays is one minute, kind and outcome. What somebody's lock or a full disk keeps from being added
--- is added with the next call, and holds up none of the ends that it came with: false then.
+-- Each place of the arrays is one minute, kind and outcome. When a lock or a full disk prevents the addition, it
+-- returns false: the ends of the same batch are still recorded, and the caller adds the counts with its next call.
 CREATE OR REPLACE FUNCTION chime.add_totals(p_token uuid, p_minute timestamptz[], p_kind chime.run_kind[], p_state chime.run_state[],
                                  p_runs bigint[], p_busy bigint[], p_late bigint[], p_late_max bigint[], p_durations text[], p_delays text[])
 RETURNS boolean

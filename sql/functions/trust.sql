@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Trust: whose code runs when a definition, or a query beside it, is planned and run.
+-- Trust: checks the owner of all code that runs when a definition, or a query beside it, is planned or run.
 --
 -- Whoever owns a source, or may CREATE in its schema, may put an operator, a function or a view there that a definition
 -- finds before PostgreSQL's own; and an index, a CHECK constraint or a partition key of a table holds expressions that

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Read your writes: waiting until a view holds what was committed before.
 
--- Whether all that one snapshot shows, the other shows, too: it is not older, and what it takes to be under way was
--- under way for the first as well.
+-- Whether the second snapshot shows everything that the first shows: it is not older, and each transaction that is in
+-- progress for it was in progress for the first as well.
 CREATE OR REPLACE FUNCTION chime.shows_all_of(p_seen pg_snapshot, p_by pg_snapshot) RETURNS boolean
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN pg_snapshot_xmax(p_seen) >= pg_snapshot_xmax(p_by)
