@@ -257,8 +257,11 @@ END_TEST
 
 /* --- what cannot be installed ------------------------------------------------------------------------------------- */
 
-START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
+START_TEST(missing_sources_and_broken_plugins_cost_only_their_plugin)
 {
+    static const char *const broken[] = {
+        "segfault_in_describe",        "no_symbol",      "wrong_magic", "aborting_constructor",
+        "garbage_on_every_descriptor", "exit_0_silently"};
     cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN final_lane_scores TO gone");
     serve();
     EXPECT_STATES("lane_distribution dormant, progress installed, telemetry installed, time_to_first_win installed, "
@@ -271,8 +274,13 @@ START_TEST(a_plugin_whose_source_is_missing_is_dormant_and_the_others_work)
     stop();
     /* It is tried again, and there is nothing to clear away first. */
     cluster_execute(cluster, "ALTER TABLE submissions RENAME COLUMN gone TO final_lane_scores");
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+        plugin_put_fixture(folder, broken[i]);
     serve();
     EXPECT_STATES(ALL_INSTALLED);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "7");
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
+        ck_assert_msg(daemon_said(served, broken[i]), "%s is not named", broken[i]);
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE NOT active", "0");
     assert_views_are_right();
 }
@@ -296,21 +304,6 @@ START_TEST(a_relation_of_somebody_else_is_left_alone_and_named)
     EXPECT_RUN(cluster, "refresh-agent-progress", "concat_ws(' ', state, sqlstate)", "failed 42P01");
     EXPECT_SQL(cluster, "SELECT mine FROM analytics.mv_agent_progress", "1");
     WAIT_FOR(daemon_said(served, "owned by somebody"), 20);
-}
-END_TEST
-
-START_TEST(broken_plugins_cost_only_themselves)
-{
-    static const char *const broken[] = {
-        "segfault_in_describe",        "no_symbol",      "wrong_magic", "aborting_constructor",
-        "garbage_on_every_descriptor", "exit_0_silently"};
-    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
-        plugin_put_fixture(folder, broken[i]);
-    serve();
-    EXPECT_STATES(ALL_INSTALLED);
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.run_history WHERE kind = 'install' AND state = 'succeeded'", "7");
-    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++)
-        ck_assert_msg(daemon_said(served, broken[i]), "%s is not named", broken[i]);
 }
 END_TEST
 
@@ -433,9 +426,8 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(first, set_up, tear_down);
     tcase_set_timeout(first, 180);
-    tcase_add_test(first, a_plugin_whose_source_is_missing_is_dormant_and_the_others_work);
+    tcase_add_test(first, missing_sources_and_broken_plugins_cost_only_their_plugin);
     tcase_add_test(first, a_relation_of_somebody_else_is_left_alone_and_named);
-    tcase_add_test(first, broken_plugins_cost_only_themselves);
     tcase_add_test(first, a_definition_that_fails_costs_its_plugin_and_says_why);
     tcase_add_test(first, a_plugin_that_needs_more_of_a_busy_source_waits_for_its_writers);
     tcase_add_checked_fixture(later, set_up_installed, tear_down);
