@@ -15,6 +15,8 @@ const { metafile } = await build({
     entryPoints: { app: 'src/main.tsx', graph: 'src/graph.ts' },
     outdir: out,
     bundle: true,
+    splitting: true,
+    chunkNames: '[name]',
     minify: true,
     format: 'esm',
     target: 'es2023',

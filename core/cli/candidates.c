@@ -329,6 +329,9 @@ void candidates_add_values(struct candidates *candidates, const char *label, con
         add_plugins(candidates, invocation);
     } else if (strcmp(name, "VIEW") == 0) {
         add_views(candidates, invocation);
+    } else if (strcmp(name, "TILE") == 0) {
+        add_from_databases(candidates, invocation,
+                           "SELECT plugin || '/' || tile FROM chime.tile ORDER BY plugin, tile");
     } else if (strcmp(name, "DATABASE") == 0) {
         add_databases(candidates, invocation);
     } else if (strcmp(name, "COMMAND") == 0) {

@@ -34,6 +34,7 @@ const struct command *const commands[] = {
     &command_resume,
     &command_views,
     &command_views_explain,
+    &command_tiles,
     &command_refresh,
     &command_verify,
     &command_backfill,

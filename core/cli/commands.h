@@ -44,6 +44,7 @@ extern const struct command command_serve;
 extern const struct command command_show;
 extern const struct command command_status;
 extern const struct command command_suspend;
+extern const struct command command_tiles;
 extern const struct command command_verify;
 extern const struct command command_version;
 extern const struct command command_views;

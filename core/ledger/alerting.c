@@ -11,7 +11,8 @@ void alerting_evaluate(struct pg_connection *session, pg_callback *callback, voi
         {.name = "chime_alert_standards",
          .sql =
              "SELECT r.name FROM chime.standard_rules() AS r WHERE r.name OPERATOR(pg_catalog.<>) 'condition-broken'"},
-        {.name = "chime_alert_conditions", .sql = "SELECT c FROM chime.alert_conditions() AS c"}};
+        {.name = "chime_alert_conditions", .sql = "SELECT c FROM chime.alert_conditions() AS c"},
+        {.name = "chime_vet_tiles", .sql = "SELECT chime.vet_tiles()"}};
     pg_send(session, statements, COUNT_OF(statements), callback, data);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/instant.h"
 
 static json_t *names_json(const struct names *names)
 {
@@ -74,6 +75,40 @@ char *declaration_json_settings(const struct catalog_plugin *plugin)
         json_object_set_new(object, plugin->settings[i].name, json_string(plugin->settings[i].value));
     }
     return dump(object);
+}
+
+static void set_text(json_t *object, const char *key, const char *text)
+{
+    json_object_set_new(object, key, text != NULL ? json_string(text) : json_null());
+}
+
+/* As an interval: the server reads "5m" as we do not. */
+static void set_interval(json_t *object, const char *key, const char *text)
+{
+    duration length = 0;
+    struct error err;
+    bool given = text != NULL && duration_parse(text, &length, &err);
+    json_object_set_new(object, key, given ? json_sprintf("%lld us", (long long)length) : json_null());
+}
+
+char *declaration_json_tiles(const struct declaration *declaration)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < declaration->tile_count; i++) {
+        const struct chime_tile *tile = &declaration->tiles[i];
+        json_t *object = json_object();
+        set_text(object, "title", tile->title);
+        set_text(object, "query", tile->query);
+        set_text(object, "draw", tile->draw);
+        set_text(object, "warn", tile->warn);
+        set_text(object, "critical", tile->critical);
+        set_text(object, "choices", tile->choices);
+        set_text(object, "state", tile->state);
+        set_interval(object, "bound", tile->bound);
+        set_text(object, "note", tile->note);
+        json_array_append_new(list, object);
+    }
+    return dump(list);
 }
 
 char *declaration_json_names(const struct names *names)

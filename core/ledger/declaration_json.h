@@ -9,6 +9,7 @@
 char *declaration_json_sources(const struct declaration *declaration, const char *relation);
 char *declaration_json_indexes(const struct declared_view *view);
 char *declaration_json_settings(const struct catalog_plugin *plugin);
+char *declaration_json_tiles(const struct declaration *declaration);
 /* Names as an array of SQL, not JSON: {"a","b"}. */
 char *declaration_json_names(const struct names *names);
 

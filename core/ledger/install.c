@@ -13,7 +13,7 @@
 #define ATTEMPTS_MAX 20 /* of 200 ms each */
 #define TENDING_MAX 60  /* half a second each */
 
-/* Steps of one plugin, in order; those from STEP_VIEW to STEP_CHANNEL repeat. */
+/* Steps of one plugin, in order; those from STEP_VIEW to STEP_TILES repeat. */
 enum install_step {
     STEP_SOURCES,
     STEP_SCHEMA,
@@ -23,6 +23,7 @@ enum install_step {
     STEP_FUNCTION,
     STEP_SILENCE, /* channels that are not asked for any more */
     STEP_CHANNEL,
+    STEP_TILES,
     STEP_RECORD
 };
 
@@ -265,6 +266,19 @@ static void send_channel(struct install *install)
     send(install, "SELECT chime.install_channel($1, $2, $3, $4, $5, $6)", 6, parameters, tried);
 }
 
+/* What cannot be shown is told of the tile (chime.tile.problem): its plugin is installed all the same. */
+static void send_tiles(struct install *install)
+{
+    const struct catalog_plugin *plugin = current(install);
+    char *tiles = declaration_json_tiles(plugin->declaration);
+    const char *parameters[] = {plugin->declaration->name, plugin->view_schema, tiles};
+    const struct pg_statement statements[] = {
+        {.sql = "SELECT chime.install_tiles($1, $2, $3)", .parameter_count = 3, .parameters = parameters},
+        {.sql = "SELECT chime.vet_tiles()"}};
+    pg_send(install->connection, statements, COUNT_OF(statements), stepped, install);
+    free(tiles);
+}
+
 static void recorded(void *data, const struct pg_reply *reply)
 {
     struct install *install = data;
@@ -342,6 +356,7 @@ static void advance(struct install *install)
     leave(install, STEP_FUNCTION, declaration->function_count);
     leave(install, STEP_SILENCE, 1);
     leave(install, STEP_CHANNEL, current(install)->channel_count);
+    leave(install, STEP_TILES, 1);
 }
 
 static void finish(struct install *install)
@@ -426,6 +441,10 @@ static void next_step(struct install *install)
         break;
     case STEP_CHANNEL:
         send_channel(install);
+        install->item++;
+        break;
+    case STEP_TILES:
+        send_tiles(install);
         install->item++;
         break;
     case STEP_RECORD:

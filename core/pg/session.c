@@ -75,28 +75,22 @@ const struct pg_setting pg_alert_settings[] = {
 const size_t pg_alert_setting_count = COUNT_OF(pg_alert_settings);
 
 /* As a command's (client.c), and it may not write. */
-const struct pg_setting pg_page_settings[] = {
-    {"idle_session_timeout", "3min"},
-    {"idle_in_transaction_session_timeout", "5s"},
-    {"statement_timeout", "5s"},
-    {"lock_timeout", "200ms"},
-    {"client_connection_check_interval", "1s"},
-    {"tcp_keepalives_idle", "5"},
-    {"tcp_keepalives_interval", "2"},
-    {"tcp_keepalives_count", "3"},
-    {"tcp_user_timeout", "10s"},
-    {"search_path", ""},
-    {"default_transaction_isolation", "read committed"},
-    {"TimeZone", "UTC"},
-    {"DateStyle", "ISO"},
-    {"IntervalStyle", "postgres"},
-    {"extra_float_digits", "1"},
-    {"jit", "off"},
-    {"quote_all_identifiers", "off"},
-    {"max_parallel_workers_per_gather", "0"},
-    {"default_transaction_read_only", "on"},
-};
+#define PAGE_SETTINGS(statement_within)                                                                   \
+    {                                                                                                     \
+        {"idle_session_timeout", "3min"}, {"idle_in_transaction_session_timeout", "5s"},                  \
+            {"statement_timeout", statement_within}, {"lock_timeout", "200ms"},                           \
+            {"client_connection_check_interval", "1s"}, {"tcp_keepalives_idle", "5"},                     \
+            {"tcp_keepalives_interval", "2"}, {"tcp_keepalives_count", "3"}, {"tcp_user_timeout", "10s"}, \
+            {"search_path", ""}, {"default_transaction_isolation", "read committed"},                     \
+            {"TimeZone", "UTC"}, {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"},                     \
+            {"extra_float_digits", "1"}, {"jit", "off"}, {"quote_all_identifiers", "off"},                \
+            {"max_parallel_workers_per_gather", "0"}, {"default_transaction_read_only", "on"},            \
+    }
+const struct pg_setting pg_page_settings[] = PAGE_SETTINGS("5s");
 const size_t pg_page_setting_count = COUNT_OF(pg_page_settings);
+/* Queries of plugins: one that takes longer is for a view. */
+const struct pg_setting pg_tile_settings[] = PAGE_SETTINGS("3s");
+const size_t pg_tile_setting_count = COUNT_OF(pg_tile_settings);
 
 const struct pg_setting pg_worker_settings[] = {
     {"idle_session_timeout", "15s"},

@@ -34,6 +34,8 @@ extern const struct pg_setting pg_alert_settings[];
 extern const size_t pg_alert_setting_count;
 extern const struct pg_setting pg_page_settings[]; /* the last one keeps the session from writing */
 extern const size_t pg_page_setting_count;
+extern const struct pg_setting pg_tile_settings[];
+extern const size_t pg_tile_setting_count;
 extern const struct pg_setting pg_worker_settings[];
 extern const size_t pg_worker_setting_count;
 

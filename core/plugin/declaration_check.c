@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/instant.h"
+#include "base/sqltext.h"
 #include "base/text.h"
 #include "plugin/vet.h"
 
@@ -301,18 +302,75 @@ static bool check_channels(struct check *check)
     return check_unique(check, "channels: the channel", names, list->count);
 }
 
-static bool check_tiles(struct check *check)
+/* "> 100": what a page compares the first column with. */
+static bool limit_valid(const char *limit)
+{
+    static const char *const operators[] = {">=", "<=", "<>", ">", "<", "="};
+    for (size_t i = 0; i < COUNT_OF(operators); i++) {
+        size_t length = strlen(operators[i]);
+        if (strncmp(limit, operators[i], length) == 0) {
+            const char *number = limit + length + strspn(limit + length, " ");
+            char *end = NULL;
+            (void)strtod(number, &end);
+            return number[strspn(number, "0123456789.-")] == '\0' && end != number && *end == '\0';
+        }
+    }
+    return false;
+}
+
+static bool check_limit(struct check *check, const char *place, const char *member, const char *limit)
+{
+    return limit == NULL || limit_valid(limit) ||
+           check_fail(check, "write an operator and a number, such as \"> 100\"", "%s: %s \"%.80s\" is no bound", place,
+                      member, limit);
+}
+
+static bool check_choices(struct check *check, const char *place, const struct chime_tile *tile)
+{
+    bool uses = sqltext_uses_parameters(tile->query);
+    if (uses && tile->choices == NULL) {
+        return check_fail(check, "give .choices, a SELECT of value and label, or take it out of the query",
+                          "%s: query has a parameter, but there are no choices", place);
+    }
+    return uses || tile->choices == NULL ||
+           check_fail(check, "write $1, a text, where the query needs what was chosen, or leave .choices out",
+                      "%s: choices is given, but query has no $1", place);
+}
+
+static bool check_bound(struct check *check, const char *place, const char *bound)
+{
+    duration length = 0;
+    struct error fault = {.kind = ERROR_NONE};
+    if (bound == NULL || (duration_parse(bound, &length, &fault) && length > 0)) {
+        return true;
+    }
+    return check_fail(check, fault.kind != ERROR_NONE ? fault.hint : "write .bound = \"100ms\"", "%s: bound: %s", place,
+                      fault.kind != ERROR_NONE ? fault.message : "it is no length of time");
+}
+
+static bool check_tile(struct check *check, size_t index, const struct chime_tile *tile)
 {
     static const char *const draws[] = {"number", "table", "line", "bars", "box"};
+    char place[CHECK_PLACE_SIZE];
+    const char *draw = tile->draw;
+    check_place(place, "tiles", index, tile->title);
+    if (!check_given(check, place, "title", tile->title) || !check_given(check, place, "query", tile->query) ||
+        !check_word(check, place, "draw", &draw, NULL, draws, COUNT_OF(draws)) ||
+        !check_limit(check, place, "warn", tile->warn) || !check_limit(check, place, "critical", tile->critical) ||
+        !check_choices(check, place, tile) || !check_bound(check, place, tile->bound)) {
+        return false;
+    }
+    return tile->state == NULL || strcmp(draw, "table") == 0 ||
+           check_fail(check, "take .state out, or write .draw = \"table\"", "%s: state is given, but it draws no table",
+                      place);
+}
+
+static bool check_tiles(struct check *check)
+{
     const struct chime_list *list = &check->plugin->tiles;
     const struct chime_tile *tiles = list->items;
     for (size_t i = 0; i < list->count; i++) {
-        char place[CHECK_PLACE_SIZE];
-        const char *draw = tiles[i].draw;
-        check_place(place, "tiles", i, tiles[i].title);
-        if (!check_given(check, place, "title", tiles[i].title) ||
-            !check_given(check, place, "query", tiles[i].query) ||
-            !check_word(check, place, "draw", &draw, NULL, draws, COUNT_OF(draws))) {
+        if (!check_tile(check, i, &tiles[i])) {
             return false;
         }
     }

@@ -77,7 +77,8 @@ static const struct shape shape_channel = SHAPE(chime_channel, channel_members);
 
 static const struct shape_member tile_members[] = {
     TEXT(chime_tile, title), TEXT(chime_tile, query),    TEXT(chime_tile, draw),
-    TEXT(chime_tile, warn),  TEXT(chime_tile, critical),
+    TEXT(chime_tile, warn),  TEXT(chime_tile, critical), TEXT(chime_tile, choices),
+    TEXT(chime_tile, state), TEXT(chime_tile, bound),    TEXT(chime_tile, note),
 };
 static const struct shape shape_tile = SHAPE(chime_tile, tile_members);
 

@@ -26,6 +26,9 @@
     EACH(REPORT_RUN_SESSIONS, run_sessions_statement)                     \
     EACH(REPORT_NOTIFICATIONS, notifications_statement)                   \
     EACH(REPORT_VIEWS, views_statement)                                   \
+    EACH(REPORT_TILES, tiles_statement)                                   \
+    EACH(REPORT_TILE_PLUGINS, tile_plugins_statement)                     \
+    EACH(REPORT_TILE_ROWS, tile_rows_statement)                           \
     EACH(REPORT_ALERTS, alerts_statement)                                 \
     EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \
     EACH(REPORT_SILENCES, silences_statement)                             \

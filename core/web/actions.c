@@ -398,7 +398,7 @@ struct actions *actions_create(struct loop *loop, const struct config *config)
     actions->resolver = resolver_create(loop);
     actions->sessions = xcalloc(config->database_count, sizeof(struct session *));
     for (size_t i = 0; i < config->database_count; i++) {
-        actions->sessions[i] = session_create(loop, actions->resolver, &config->databases[i], true);
+        actions->sessions[i] = session_create(loop, actions->resolver, &config->databases[i], SESSION_ACTIONS);
     }
     return actions;
 }

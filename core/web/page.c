@@ -304,9 +304,10 @@ static const struct page_kind page_runs = {
 };
 
 static const struct page_kind *const kinds[] = {
-    &page_databases_of, &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job,  &page_run,
-    &page_runs,         &page_views,     &page_alerts,  &page_findings,      &page_graph,        &page_why,
-    &page_history,      &page_silences,  &page_crowded, &page_notifications, &page_metrics_open, &page_metrics_text,
+    &page_databases_of,   &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job,  &page_run,
+    &page_runs,           &page_views,     &page_alerts,  &page_findings,      &page_graph,        &page_why,
+    &page_history,        &page_silences,  &page_crowded, &page_notifications, &page_metrics_open, &page_metrics_text,
+    &page_tile_databases, &page_tiles,     &page_tile,
 };
 
 static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)
@@ -330,6 +331,22 @@ static const struct page_kind *find_kind(const struct http_target *target)
         }
     }
     return NULL;
+}
+
+bool page_is_for_tiles(const struct http_target *target)
+{
+    const struct page_kind *kind = find_kind(target);
+    return kind == &page_tile_databases || kind == &page_tiles || kind == &page_tile;
+}
+
+bool page_is_of_plugins(const struct page *page)
+{
+    return page->kind->of_plugins;
+}
+
+struct page_cost page_took(const struct page *page)
+{
+    return page->cost;
 }
 
 static bool knows_query(const struct page_kind *kind, const char *name)
@@ -437,6 +454,9 @@ bool page_asks_again(struct page *page)
 bool page_take_failure(struct page *page, const struct config_database *database, struct error *err)
 {
     page->well = false;
+    if (page->kind->take_failure != NULL) {
+        return page->kind->take_failure(page, database, err);
+    }
     if (page->database != NULL) {
         return error_prefix(err, "database \"%s\"", database->name);
     }

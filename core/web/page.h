@@ -7,6 +7,8 @@
 #ifndef CHIME_WEB_PAGE_H
 #define CHIME_WEB_PAGE_H
 
+#include <stdint.h>
+
 #include "base/buffer.h"
 #include "config/config.h"
 #include "http/target.h"
@@ -19,11 +21,25 @@
 struct page;
 struct page_kind;
 
+/* What a tile took; its texts are the page's. */
+struct page_cost {
+    const char *plugin; /* NULL: this is no tile that was answered */
+    const char *tile;
+    int64_t took_us;
+    int64_t bound_us; /* 0: it has none */
+};
+
 /* NULL with ERROR_NOT_FOUND or ERROR_USAGE: there is no such page, or not with such a query. Takes the target over,
  * also then. The configuration is borrowed. */
 struct page *page_create(const struct config *config, struct http_target *target, struct error *err);
 void page_destroy(struct page *page);
 void page_hide_commands(struct page *page); /* its answer has no texts of jobs */
+/* Whether whoever has the role tiles may see what the target names, which is below /api/v1: tiles and freshness. */
+bool page_is_for_tiles(const struct http_target *target);
+/* Whether queries of plugins are asked, which may be slow. What such a page shows is the same for as long as the query
+ * `version` of its target is, which is no part of its name. */
+bool page_is_of_plugins(const struct page *page);
+struct page_cost page_took(const struct page *page);
 /* Which databases are to be asked: [first, first + count) of the configuration. */
 void page_databases(const struct page *page, size_t *first, size_t *count);
 /* What is asked of one. */

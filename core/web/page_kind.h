@@ -18,7 +18,8 @@ struct page {
     const struct config *config;
     const struct config_database *database; /* NULL: all */
     struct http_target target;
-    const char *job; /* its name, where the target has one */
+    const char *job; /* its name, where the target has one; of a tile, its plugin */
+    struct page_cost cost;
     struct job_filter jobs;
     struct job_page job_page;
     struct run_filter runs;
@@ -49,11 +50,15 @@ struct page_kind {
     const char *type;                                          /* of what is put; NULL: JSON */
     duration fresh_for;                                        /* 0: a second */
     size_t rounds; /* of questions, where later ones follow from answers; 0: one */
+    /* Why there is no answer, in the kind's own words; NULL: in those of the error. */
+    bool (*take_failure)(struct page *page, const struct config_database *database, struct error *err);
+    bool of_plugins; /* queries of plugins: for everybody in the words of page.h */
 };
 
 extern const struct page_kind page_views, page_alerts, page_findings, page_graph, page_why;
 extern const struct page_kind page_history, page_silences, page_notifications, page_crowded;
 extern const struct page_kind page_metrics_open, page_metrics_text;
+extern const struct page_kind page_tile_databases, page_tiles, page_tile;
 
 const char *page_query(const struct page *page, const char *name); /* NULL: it is not given */
 /* That there is no such job. */

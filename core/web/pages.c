@@ -12,6 +12,7 @@
 #include "web/body.h"
 #include "web/page.h"
 #include "web/session.h"
+#include "web/tile_bounds.h"
 
 #define KEPT_MAX 64 /* that nobody holds */
 #define HELD_MAX 256
@@ -20,6 +21,8 @@
 #define PAUSE_AFTER_FAILURE (2 * USEC_PER_SEC)
 #define BETWEEN (100 * USEC_PER_MSEC) /* two that are made by themselves */
 #define KEPT_VERSION_SIZE 16
+#define SAME_FOR (10 * USEC_PER_SEC)        /* of plugins, of what is asked for as one version */
+#define PAUSE_OF_PLUGINS (5 * USEC_PER_SEC) /* after a failure of theirs */
 
 struct kept;
 
@@ -54,6 +57,8 @@ struct kept {
     size_t holders;
     instant due; /* while somebody holds it: when it is made again */
     char version[KEPT_VERSION_SIZE];
+    char *wanted; /* of plugins: the version that was asked for; NULL: none */
+    instant same_until;
 };
 
 struct pages {
@@ -61,7 +66,9 @@ struct pages {
     struct resolver *resolver;
     const struct config *config;
     struct session **sessions; /* by place in the configuration */
-    struct kept *kept;         /* latest first */
+    struct session **tile_sessions;
+    struct tile_bounds bounds;
+    struct kept *kept; /* latest first */
     size_t held;
     struct loop_timer *timer;
     void (*changed)(void *data);
@@ -90,6 +97,7 @@ static void destroy_kept(struct kept *kept)
     }
     body_finish(&kept->body);
     free(kept->waiting);
+    free(kept->wanted);
     free(kept->name);
     free(kept);
 }
@@ -203,17 +211,45 @@ static void note_version(struct kept *kept)
     }
 }
 
-static void plan_again(struct kept *kept, duration fresh_for)
+/* What a plugin asks for may be dear: it is left alone for longer, also where somebody asks, and for long where it took
+ * too long. */
+static duration pause_of_plugins(const struct kept *kept, const struct page_cost *cost)
+{
+    if (kept->status != 200) {
+        return strcmp(kept->problem.sqlstate, "57014") == 0 ? LONGEST_PAUSE : PAUSE_OF_PLUGINS;
+    }
+    return cost->took_us * PAUSE_FOR_COST > USEC_PER_SEC ? cost->took_us * PAUSE_FOR_COST : USEC_PER_SEC;
+}
+
+static void plan_again(struct kept *kept, duration fresh, const struct page_cost *cost)
 {
     instant now = clock_boot();
     duration pause = PAUSE_FOR_COST * (now - kept->asked_at);
-    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < fresh_for ? fresh_for : pause;
+    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < fresh ? fresh : pause;
+    if (cost != NULL) {
+        fresh = pause_of_plugins(kept, cost);
+        pause = pause < SAME_FOR ? SAME_FOR : pause;
+    }
     kept->due = now + (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE);
-    kept->fresh_until = kept->holders > 0 ? kept->due : now + fresh_for;
+    kept->fresh_until = kept->holders > 0 && cost == NULL ? kept->due : now + fresh;
+    kept->same_until = now + SAME_FOR;
     set_timer(kept->pages, BETWEEN);
 }
 
 static void ask(struct kept *kept);
+
+static void note_cost(struct kept *kept, const struct page_cost *cost)
+{
+    struct pages *pages = kept->pages;
+    const struct config_database *database = kept->parts[0].database;
+    if (cost->plugin != NULL && tile_bounds_note(&pages->bounds, database->name, cost)) {
+        char *took = xasprintf("%lld", (long long)cost->took_us);
+        const char *parameters[] = {cost->plugin, cost->tile, took};
+        session_tell(pages->tile_sessions[database - pages->config->databases], "SELECT chime.note_tile($1, $2, $3)",
+                     parameters, COUNT_OF(parameters));
+        free(took);
+    }
+}
 
 static void finish(struct kept *kept)
 {
@@ -228,11 +264,13 @@ static void finish(struct kept *kept)
     } else {
         kept->status = pages_status(&kept->problem);
     }
-    duration fresh_for = page_fresh_for(kept->page);
+    bool of_plugins = page_is_of_plugins(kept->page);
+    const struct page_cost cost = page_took(kept->page);
+    note_cost(kept, &cost);
+    plan_again(kept, page_fresh_for(kept->page), of_plugins ? &cost : NULL);
     forget_parts(kept);
     page_destroy(kept->page);
     kept->page = NULL;
-    plan_again(kept, fresh_for);
     answer_all(kept);
     note_version(kept);
 }
@@ -257,6 +295,7 @@ static void said(void *data, const struct pg_reply *reply, const struct error *e
 static void ask(struct kept *kept)
 {
     struct pages *pages = kept->pages;
+    struct session **sessions = page_is_of_plugins(kept->page) ? pages->tile_sessions : pages->sessions;
     size_t first;
     page_databases(kept->page, &first, &kept->part_count);
     kept->parts = xcalloc(kept->part_count, sizeof(*kept->parts));
@@ -266,7 +305,7 @@ static void ask(struct kept *kept)
         part->kept = kept;
         part->database = &pages->config->databases[first + i];
         part->count = page_ask(kept->page, part->database, part->questions);
-        session_ask(pages->sessions[first + i], part->questions, part->count, said, part);
+        session_ask(sessions[first + i], part->questions, part->count, said, part);
     }
 }
 
@@ -334,7 +373,15 @@ static void wait_for(struct kept *kept, struct http_request *request)
     kept->waiting[kept->waiting_count++] = request;
 }
 
-void pages_answer(struct pages *pages, struct http_request *request, const char *name, bool hides)
+static bool is_fresh(const struct kept *kept, const char *version)
+{
+    instant now = clock_boot();
+    return now < kept->fresh_until || (kept->status == 200 && now < kept->same_until && version != NULL &&
+                                       kept->wanted != NULL && strcmp(version, kept->wanted) == 0);
+}
+
+static void answer_by_name(struct pages *pages, struct http_request *request, const char *name, const char *version,
+                           bool hides)
 {
     struct error err;
     struct kept *kept = find_kept(pages, name, hides);
@@ -342,7 +389,7 @@ void pages_answer(struct pages *pages, struct http_request *request, const char 
         wait_for(kept, request);
         return;
     }
-    if (kept != NULL && clock_boot() < kept->fresh_until) {
+    if (kept != NULL && is_fresh(kept, version)) {
         answer(kept, request);
         return;
     }
@@ -352,9 +399,27 @@ void pages_answer(struct pages *pages, struct http_request *request, const char 
         return;
     }
     kept = kept != NULL ? kept : keep(pages, name, hides);
+    free(kept->wanted);
+    kept->wanted = version != NULL ? xstrdup(version) : NULL;
     wait_for(kept, request);
     begin(kept, page);
     drop_old(pages);
+}
+
+/* Of a tile the version is no part of the name: a new one takes the place of the old one. */
+void pages_answer(struct pages *pages, struct http_request *request, const char *target, bool hides)
+{
+    const char *found = strstr(target, "/tile/") != NULL ? strstr(target, "version=") : NULL;
+    if (found == NULL || (found[-1] != '?' && found[-1] != '&')) {
+        answer_by_name(pages, request, target, NULL, hides);
+        return;
+    }
+    size_t length = strcspn(found, "&");
+    char *version = xasprintf("%.*s", (int)length, found);
+    char *name = xasprintf("%.*s%s", (int)(found - 1 - target), target, found + length);
+    answer_by_name(pages, request, name, version, hides);
+    free(name);
+    free(version);
 }
 
 /* --- holding ------------------------------------------------------------------------------------------------------ */
@@ -432,8 +497,10 @@ struct pages *pages_create(struct loop *loop, const struct config *config)
     *pages = (struct pages){.loop = loop, .config = config, .resolver = resolver_create(loop)};
     pages->timer = loop_timer_create(loop, make_next, pages);
     pages->sessions = xcalloc(config->database_count, sizeof(struct session *));
+    pages->tile_sessions = xcalloc(config->database_count, sizeof(struct session *));
     for (size_t i = 0; i < config->database_count; i++) {
-        pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i], false);
+        pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i], SESSION_LEDGER);
+        pages->tile_sessions[i] = session_create(loop, pages->resolver, &config->databases[i], SESSION_TILES);
     }
     return pages;
 }
@@ -446,8 +513,11 @@ void pages_destroy(struct pages *pages)
     loop_timer_destroy(pages->timer);
     for (size_t i = 0; i < pages->config->database_count; i++) {
         session_destroy(pages->sessions[i]);
+        session_destroy(pages->tile_sessions[i]);
     }
     free(pages->sessions);
+    free(pages->tile_sessions);
+    tile_bounds_finish(&pages->bounds);
     while (pages->kept != NULL) {
         struct kept *next = pages->kept->next;
         destroy_kept(pages->kept);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "ledger/migrate.h"
 #include "pg/pooler.h"
@@ -31,8 +32,8 @@ struct session {
     struct loop *loop;
     struct resolver *resolver;
     const struct config_database *database;
+    enum session_use use;
     struct pg_connection *connection;
-    bool acts;
     bool checked;     /* it may be asked */
     struct ask *asks; /* oldest first */
     struct loop_timer *timer;
@@ -98,6 +99,18 @@ static void unlink_ask(struct session *session, const struct ask *ask)
     set_timer(session);
 }
 
+static void send_ask(struct ask *ask);
+
+/* Whoever waited for others has all of the patience before him. */
+static void send_next(struct session *session)
+{
+    if (session->use == SESSION_TILES && session->asks != NULL && session->checked) {
+        session->asks->until = clock_boot() + PATIENCE;
+        set_timer(session);
+        send_ask(session->asks);
+    }
+}
+
 static void explain(const struct pg_reply *reply, struct error *err)
 {
     pg_reply_error(reply, err);
@@ -118,6 +131,7 @@ static void answered(void *data, const struct pg_reply *reply)
     unlink_ask(ask->session, ask);
     ask->session->asked++;
     ask->session->took += clock_boot() - ask->sent;
+    send_next(ask->session);
     if (pg_reply_ok(reply)) {
         ask->callback(ask->data, reply, NULL);
     } else {
@@ -177,7 +191,8 @@ static void check_done(void *data, const struct pg_reply *reply)
         return;
     }
     session->checked = true;
-    for (struct ask *ask = session->asks; ask != NULL; ask = ask->next) {
+    send_next(session);
+    for (struct ask *ask = session->asks; ask != NULL && session->use != SESSION_TILES; ask = ask->next) {
         send_ask(ask);
     }
 }
@@ -203,10 +218,12 @@ static void closed(void *data, const struct error *reason)
 static void connect_now(struct session *session)
 {
     static const struct pg_handlers handlers = {.ready = ready, .closed = closed};
+    bool tiles = session->use == SESSION_TILES;
+    size_t may_write = session->use == SESSION_ACTIONS ? 1 : 0;
     struct pg_target target = {.conninfo = session->database->conninfo,
                                .application_name = "pgchime web",
-                               .settings = pg_page_settings,
-                               .setting_count = pg_page_setting_count - (session->acts ? 1 : 0),
+                               .settings = tiles ? pg_tile_settings : pg_page_settings,
+                               .setting_count = tiles ? pg_tile_setting_count : pg_page_setting_count - may_write,
                                .connect_timeout = CONNECT_WITHIN};
     session->connection = pg_open(session->loop, session->resolver, &target, &handlers, session);
 }
@@ -235,7 +252,7 @@ static void line_up(struct session *session, struct ask *ask)
         loop_defer(session->loop, answer_failed, ask);
     } else if (session->connection == NULL) {
         connect_now(session);
-    } else if (session->checked) {
+    } else if (session->checked && (session->use != SESSION_TILES || session->asks == ask)) {
         send_ask(ask);
     }
 }
@@ -275,11 +292,29 @@ duration session_took(const struct session *session)
     return session->took;
 }
 
+static void told(void *data, const struct pg_reply *reply)
+{
+    const struct session *session = data;
+    if (!pg_reply_ok(reply) && !pg_reply_lost(reply)) {
+        log_warning("database %s could not be told: %s", session->database->name, pg_reply_message(reply));
+    }
+}
+
+/* Of one request, and so one transaction, whose first statement takes no snapshot yet. */
+void session_tell(struct session *session, const char *sql, const char *const *parameters, int count)
+{
+    const struct pg_statement statements[] = {{.sql = "SET transaction_read_only = off"},
+                                              {.sql = sql, .parameter_count = count, .parameters = parameters}};
+    if (session->connection != NULL && session->checked) {
+        pg_send(session->connection, statements, COUNT_OF(statements), told, session);
+    }
+}
+
 struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                               bool acts)
+                               enum session_use use)
 {
     struct session *session = xcalloc(1, sizeof(*session));
-    *session = (struct session){.loop = loop, .resolver = resolver, .database = database, .acts = acts};
+    *session = (struct session){.loop = loop, .resolver = resolver, .database = database, .use = use};
     session->timer = loop_timer_create(loop, waited, session);
     return session;
 }

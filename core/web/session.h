@@ -19,9 +19,12 @@ struct session;
 /* Once, later: `reply` has the rows of each question, or `err` says why there are none. */
 typedef void session_callback(void *data, const struct pg_reply *reply, const struct error *err);
 
-/* `acts`: what is asked may write; else the session cannot. */
+/* For the ledger's pages, which cannot write; for what acts, which may; for queries of plugins, which cannot, and are
+ * sent one after the other, so that none waits for many. */
+enum session_use { SESSION_LEDGER, SESSION_ACTIONS, SESSION_TILES };
+
 struct session *session_create(struct loop *loop, struct resolver *resolver, const struct config_database *database,
-                               bool acts);
+                               enum session_use use);
 void session_destroy(struct session *session); /* who asked is not answered; takes NULL */
 /* The questions stay the caller's, until it is answered. */
 void session_ask(struct session *session, const struct question *questions, size_t count, session_callback *callback,
@@ -29,6 +32,8 @@ void session_ask(struct session *session, const struct question *questions, size
 /* The same with a statement that is no question of a report. It and its parameters stay the caller's, likewise. */
 void session_call(struct session *session, const struct pg_statement *statement, session_callback *callback,
                   void *data);
+/* Sends a statement that may write, if there is a session; nobody waits for its answer. */
+void session_tell(struct session *session, const char *sql, const char *const *parameters, int count);
 
 /* Since it was created: how many times it was asked and answered, and how long that took in all. */
 uint64_t session_asked(const struct session *session);

@@ -17,6 +17,7 @@
 #include "web/access.h"
 #include "web/actions.h"
 #include "web/files.h"
+#include "web/page.h"
 #include "web/pages.h"
 #include "web/streams.h"
 
@@ -114,7 +115,8 @@ static void refuse_visitor(struct http_request *request, enum web_role role)
     if (role == WEB_NONE) {
         http_reply_problem(request, 401, "who asks is not known", SIGN_IN, "WWW-Authenticate: Bearer\r\n");
     } else {
-        http_reply_problem(request, 403, "the role tiles may not see this", "ask for a token of the role view", NULL);
+        http_reply_problem(request, 403, "the role tiles may see tiles alone",
+                           "GET /api/v1/d/DATABASE/tiles lists them; ask for a token of the role view for more", NULL);
     }
 }
 
@@ -135,6 +137,14 @@ static void answer_stream(const struct web *web, struct http_request *request, c
     }
 }
 
+static bool is_for_tiles(const struct http_target *target)
+{
+    struct http_target below = *target;
+    below.part_count -= 2;
+    memmove(below.parts, below.parts + 2, below.part_count * sizeof(below.parts[0]));
+    return page_is_for_tiles(&below);
+}
+
 /* Who asks, and what the page may offer him. */
 static void answer_visitor(const struct web *web, struct http_request *request, const struct visitor *visitor)
 {
@@ -147,19 +157,21 @@ static void answer_visitor(const struct web *web, struct http_request *request, 
     json_decref(said);
 }
 
-/* Below /api/v1 for who may view. */
+/* Below /api/v1 for who may view, or see tiles. */
 static void answer_api(const struct web *web, struct http_request *request, const struct http_target *target)
 {
     struct visitor visitor = access_visitor(web->access, request);
     enum web_role role = visitor.role;
     if (role != WEB_NONE && target->part_count == 3 && strcmp(target->parts[2], "session") == 0) {
         answer_visitor(web, request, &visitor);
-    } else if (role < WEB_VIEW) {
+    } else if (role < WEB_VIEW && (role != WEB_TILES || !is_for_tiles(target))) {
         refuse_visitor(request, role);
     } else if (target->part_count == 3 && strcmp(target->parts[2], "stream") == 0) {
         answer_stream(web, request, target, role < web->config->show_commands);
     } else {
-        pages_answer(web->pages, request, http_request_head(request)->target, role < web->config->show_commands);
+        /* One answer of a tile for all: it has no text of a job. */
+        pages_answer(web->pages, request, http_request_head(request)->target,
+                     role < web->config->show_commands && !is_for_tiles(target));
     }
 }
 
@@ -192,7 +204,8 @@ static void add_figures(void *data, struct metrics *metrics)
 
 static void answer_file(const struct web *web, struct http_request *request, const struct http_target *target)
 {
-    const char *name = target->part_count == 0 ? "index.html" : target->part_count == 1 ? target->parts[0] : "";
+    bool page = target->part_count == 0 || is_path(target, "tiles"); /* a link that can be typed */
+    const char *name = page ? "index.html" : target->part_count == 1 ? target->parts[0] : "";
     const struct body *body = files_find(web->files, name);
     if (body != NULL) {
         body_answer(body, request);

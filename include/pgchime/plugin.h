@@ -34,7 +34,7 @@ extern "C" {
 
 #define CHIME_MAGIC UINT32_C(0x43484d45) /* "CHME" */
 #define CHIME_ABI_MAJOR 1
-#define CHIME_ABI_MINOR 2
+#define CHIME_ABI_MINOR 3
 #define CHIME_ENTRY chime_plugin_describe
 #define CHIME_ENTRY_NAME "chime_plugin_describe"
 
@@ -127,12 +127,21 @@ struct chime_channel {
     const char *definition; /* statements that create trigger function and trigger */
 };
 
+/* What the page Tiles draws of a query's first 500 rows. Names resolve in view_schema; it is read as an alert's
+ * condition is: read-only, and only while all code that it reaches is of trusted owners. Columns that end in _pct, _ms,
+ * _usd, _seconds, _minutes, _at or _bytes are shown in that unit; status, *_status and *_rating as states. */
 struct chime_tile {
     const char *title;
-    const char *query;
-    const char *draw; /* "number", "table", "line", "bars", "box" */
+    const char *query; /* one SELECT */
+    const char
+        *draw; /* "number": the first column large, of the first row; "table"; "line": the first column is x, each
+                         further one a chart of its own; "bars": label, value; "box": label, min, q1, median, q3, max */
     const char *warn; /* bounds as conditions on the first column, "> 100"; NULL: none */
     const char *critical;
+    const char *choices; /* since 1.3. SELECT of value and label: one is chosen, and is $1, a text, in the query */
+    const char *state;   /* since 1.3. of a table: the column that says how a row is; NULL: one named as above */
+    const char *bound;   /* since 1.3. "100ms": three answers in a row that take longer are alert tile-slow */
+    const char *note;    /* since 1.3. a sentence below the title */
 };
 
 /* The condition is a SELECT whose first column, a boolean, decides; names resolve in view_schema. Columns named subject

@@ -102,11 +102,27 @@ static const struct chime_function functions[] = {
 static const struct chime_tile tiles[] = {
     {.title = "Actions of the last 24 hours",
      .query = "SELECT action_type, total_executions, success_rate, avg_duration_ms FROM action_success_rates()",
-     .draw = "table"},
+     .draw = "table",
+     .bound = "500ms"},
     {.title = "Action types of the last 30 days",
      .query = "SELECT action_type, percentage FROM action_types()",
-     .draw = "bars"},
-    {.title = "Failed actions of the last 24 hours", .query = "SELECT count(*) FROM recent_failures", .draw = "number"},
+     .draw = "bars",
+     .bound = "500ms"},
+    {.title = "Failed actions of the last 24 hours",
+     .query = "SELECT count(*) FROM recent_failures",
+     .draw = "number",
+     .bound = "500ms"},
+    {.title = "Actions by hour",
+     .query = "SELECT hour, sum(execution_count) AS executions, sum(total_duration_ms) / nullif(sum(duration_count), 0)"
+              " AS avg_duration_ms FROM action_metrics_hourly WHERE hour > chime.as_of() - interval '24 hours'"
+              " GROUP BY hour ORDER BY hour",
+     .draw = "line",
+     .bound = "500ms"},
+    {.title = "Freshness of the views",
+     .query =
+         "SELECT view_name, row_count, size_bytes, age_minutes, staleness_status FROM get_analytics_refresh_status()",
+     .draw = "table",
+     .bound = "500ms"},
 };
 
 static const struct chime_alert alerts[] = {

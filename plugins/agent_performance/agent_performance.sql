@@ -135,6 +135,108 @@ WHERE a.created_at > chime.as_of() - interval '1 hour'
 -- chime:end
 ;
 
+-- Tier 3 of seed 001: percentiles, moving averages, a forecast, and how much of the capacity is used. Percentiles need
+-- every latency of the hour, and are refreshed each 30 s, as the seed has it. The others read the buckets, and are as
+-- fresh as these; they go by whole buckets and minutes, of which the running one is none.
+
+CREATE OR REPLACE VIEW mv_agent_latency_percentiles__live AS
+-- chime:begin mv_agent_latency_percentiles
+SELECT
+    a.agent,
+    count(*) AS latency_count,
+    round((percentile_cont(0.50) WITHIN GROUP (ORDER BY a.latency_ms::double precision))::numeric, 2) AS p50_latency_ms,
+    round((percentile_cont(0.90) WITHIN GROUP (ORDER BY a.latency_ms::double precision))::numeric, 2) AS p90_latency_ms,
+    round((percentile_cont(0.95) WITHIN GROUP (ORDER BY a.latency_ms::double precision))::numeric, 2) AS p95_latency_ms,
+    round((percentile_cont(0.99) WITHIN GROUP (ORDER BY a.latency_ms::double precision))::numeric, 2) AS p99_latency_ms
+FROM agent_queries a
+WHERE a.created_at > (SELECT chime.as_of()) - interval '1 hour' AND a.agent IS NOT NULL
+    AND a.latency_ms > -1e12 AND a.latency_ms < 1e12
+GROUP BY a.agent
+-- chime:end
+;
+
+-- The last 60 whole minutes of each agent that has a bucket, also those in which it did nothing. Averages over five
+-- minutes are of their sums; the first four of them reach back to the buckets' edge, and are of fewer minutes.
+CREATE OR REPLACE VIEW v_agent_moving_averages AS
+-- chime:begin v_agent_moving_averages
+SELECT
+    m.agent,
+    m.minute_at,
+    m.query_count,
+    round(m.total / nullif(m.latency_count, 0), 2) AS avg_latency_ms,
+    round(avg(m.query_count) OVER five, 2) AS queries_5min_avg,
+    round(sum(m.total) OVER five / nullif(sum(m.latency_count) OVER five, 0), 2) AS latency_5min_avg_ms
+FROM (
+    SELECT g.agent, s.minute_at, coalesce(sum(k.query_count), 0)::bigint AS query_count,
+        coalesce(sum(k.latency_count), 0) AS latency_count, coalesce(sum(k.total_latency_ms), 0) AS total
+    FROM (SELECT DISTINCT b.agent FROM mv_agent_query_buckets b) g
+    CROSS JOIN generate_series(date_trunc('minute', chime.as_of(), 'UTC') - interval '59 minutes',
+                               date_trunc('minute', chime.as_of(), 'UTC') - interval '1 minute',
+                               interval '1 minute') AS s (minute_at)
+    LEFT JOIN mv_agent_query_buckets k ON k.agent = g.agent AND k.bucket_start >= s.minute_at
+        AND k.bucket_start < s.minute_at + interval '1 minute'
+    GROUP BY g.agent, s.minute_at) m
+WINDOW five AS (PARTITION BY m.agent ORDER BY m.minute_at ROWS 4 PRECEDING)
+-- chime:end
+;
+
+-- The straight line through the last 59 minutes (least squares), for the next 15; between low and high are 95 of 100,
+-- if the minutes lie about it as a normal distribution does.
+CREATE OR REPLACE VIEW v_agent_forecast AS
+-- chime:begin v_agent_forecast
+SELECT
+    f.agent,
+    f.latest + h.ahead * interval '1 minute' AS minute_at,
+    round(greatest(0, f.level + f.slope * h.ahead)::numeric, 2) AS expected_queries,
+    round(greatest(0, f.level + f.slope * h.ahead - 1.96 * f.spread)::numeric, 2) AS low_queries,
+    round(greatest(0, f.level + f.slope * h.ahead + 1.96 * f.spread)::numeric, 2) AS high_queries
+FROM (
+    SELECT t.agent, max(t.minute_at) AS latest, regr_slope(t.y, t.x) AS slope, regr_intercept(t.y, t.x) AS level,
+        sqrt(greatest(0, regr_syy(t.y, t.x) - regr_slope(t.y, t.x) * regr_sxy(t.y, t.x)) / (count(*) - 2)) AS spread
+    FROM (
+        SELECT a.agent, a.minute_at, a.query_count::double precision AS y,
+            (row_number() OVER (PARTITION BY a.agent ORDER BY a.minute_at)
+                - count(*) OVER (PARTITION BY a.agent))::double precision AS x
+        FROM v_agent_moving_averages a) t
+    GROUP BY t.agent) f
+CROSS JOIN generate_series(1, 15) AS h (ahead)
+-- chime:end
+;
+
+-- Of each agent and of all (agent NULL). busy: how many queries ran at a time, on average of five minutes: what they
+-- took together, divided by that time. Utilisation is of capacity_per_second, a setting; 80 and 90 as the seed's limits
+-- of connections.
+CREATE OR REPLACE VIEW v_agent_utilization AS
+-- chime:begin v_agent_utilization
+SELECT
+    u.agent,
+    round(u.in_minute / 60, 2) AS queries_per_second,
+    round(u.in_5min / 300, 2) AS queries_per_second_5min,
+    round(u.peak / 5, 2) AS peak_per_second,
+    round(u.latency_5min / 300000, 2) AS busy,
+    round(100 * u.in_minute / 60 / c.most, 2) AS utilization_pct,
+    CASE
+        WHEN u.in_minute / 60 > 0.9 * c.most THEN 'critical'
+        WHEN u.in_minute / 60 > 0.8 * c.most THEN 'warning'
+        ELSE 'ok'
+    END AS utilization_status
+FROM (
+    SELECT t.agent, coalesce(sum(t.n) FILTER (WHERE t.age <= interval '1 minute'), 0) AS in_minute,
+        coalesce(sum(t.n) FILTER (WHERE t.age <= interval '5 minutes'), 0) AS in_5min, max(t.n) AS peak,
+        coalesce(sum(t.total) FILTER (WHERE t.age <= interval '5 minutes'), 0) AS latency_5min
+    FROM (
+        SELECT k.agent, sum(k.query_count) AS n, sum(k.total_latency_ms) AS total,
+            date_bin('5 seconds', chime.as_of(), timestamptz '2000-01-01 00:00+00') - k.bucket_start AS age
+        FROM mv_agent_query_buckets k
+        WHERE k.bucket_start < date_bin('5 seconds', chime.as_of(), timestamptz '2000-01-01 00:00+00')
+        GROUP BY GROUPING SETS ((k.agent, k.bucket_start), (k.bucket_start))) t
+    GROUP BY t.agent) u
+CROSS JOIN (
+    SELECT coalesce((SELECT (p.settings ->> 'capacity_per_second')::numeric FROM chime.plugin p
+                     WHERE p.name = 'agent_performance'), 500) AS most) c
+-- chime:end
+;
+
 -- What is wrong with the queries as they arrive: completeness, accuracy, consistency (missing and duplicate events),
 -- audit trail and retention, one row for each check. Over the last 24 hours, but for retention, which is about the
 -- oldest. Not keyed: gaps and copies are found between rows of any agents.
@@ -232,6 +334,8 @@ GROUP BY q.agent, q.day
 -- pgchime makes and fills the kept relations itself; these lines stand in for it here.
 CREATE TABLE IF NOT EXISTS mv_realtime_agent_performance AS TABLE mv_realtime_agent_performance__live;
 CREATE UNIQUE INDEX IF NOT EXISTS mv_realtime_agent_performance_agent_idx ON mv_realtime_agent_performance (agent);
+CREATE TABLE IF NOT EXISTS mv_agent_latency_percentiles AS TABLE mv_agent_latency_percentiles__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_latency_percentiles_pk ON mv_agent_latency_percentiles (agent);
 CREATE TABLE IF NOT EXISTS mv_agent_query_quality AS TABLE mv_agent_query_quality__live;
 CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_query_quality_pk ON mv_agent_query_quality (check_name);
 CREATE TABLE IF NOT EXISTS mv_agent_daily_trends AS TABLE mv_agent_daily_trends__live;
@@ -357,6 +461,67 @@ BEGIN ATOMIC
     WHERE agent_query_quality.failed_only IS NOT TRUE OR q.status = 'failed'
     ORDER BY q.dimension, q.check_name
     LIMIT 100;
+END
+-- chime:end
+;
+
+-- chime:begin agent_latency_percentiles
+CREATE OR REPLACE FUNCTION agent_latency_percentiles(agent text DEFAULT NULL)
+RETURNS TABLE (
+    agent text, latency_count bigint, p50_latency_ms numeric, p90_latency_ms numeric, p95_latency_ms numeric,
+    p99_latency_ms numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT p.agent, p.latency_count, p.p50_latency_ms, p.p90_latency_ms, p.p95_latency_ms, p.p99_latency_ms
+    FROM mv_agent_latency_percentiles p
+    WHERE agent_latency_percentiles.agent IS NULL OR p.agent = agent_latency_percentiles.agent
+    ORDER BY p.p95_latency_ms DESC, p.agent
+    LIMIT 1000;
+END
+-- chime:end
+;
+
+-- chime:begin agent_moving_averages
+CREATE OR REPLACE FUNCTION agent_moving_averages(agent text)
+RETURNS TABLE (
+    minute_at timestamptz, query_count bigint, avg_latency_ms numeric, queries_5min_avg numeric,
+    latency_5min_avg_ms numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT a.minute_at, a.query_count, a.avg_latency_ms, a.queries_5min_avg, a.latency_5min_avg_ms
+    FROM v_agent_moving_averages a
+    WHERE a.agent = agent_moving_averages.agent
+    ORDER BY a.minute_at;
+END
+-- chime:end
+;
+
+-- chime:begin agent_forecast
+CREATE OR REPLACE FUNCTION agent_forecast(agent text)
+RETURNS TABLE (minute_at timestamptz, expected_queries numeric, low_queries numeric, high_queries numeric)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT f.minute_at, f.expected_queries, f.low_queries, f.high_queries
+    FROM v_agent_forecast f
+    WHERE f.agent = agent_forecast.agent
+    ORDER BY f.minute_at;
+END
+-- chime:end
+;
+
+-- All of them together first.
+-- chime:begin agent_utilization
+CREATE OR REPLACE FUNCTION agent_utilization()
+RETURNS TABLE (
+    agent text, queries_per_second numeric, queries_per_second_5min numeric, peak_per_second numeric, busy numeric,
+    utilization_pct numeric, utilization_status text)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT u.agent, u.queries_per_second, u.queries_per_second_5min, u.peak_per_second, u.busy, u.utilization_pct,
+        u.utilization_status
+    FROM v_agent_utilization u
+    ORDER BY u.agent NULLS FIRST
+    LIMIT 1000;
 END
 -- chime:end
 ;

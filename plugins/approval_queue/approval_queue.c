@@ -77,15 +77,24 @@ static const struct chime_tile tiles[] = {
     {.title = "Current Queue Status",
      .query = "SELECT pending_count, urgent_count, avg_confidence, oldest_age_minutes FROM approval_queue_status()",
      .draw = "number",
-     .critical = "> 50"},
+     .critical = "> 50",
+     .bound = "100ms"},
     {.title = "Hourly Approval Rate Chart",
      .query = "SELECT window_start, approval_rate_pct, total_drafts FROM hourly_approval_rates()",
-     .draw = "line"},
+     .draw = "line",
+     .bound = "200ms"},
     {.title = "Approval Queue by Age",
      .query = "SELECT sla_breaches, pending_up_to_1min, pending_up_to_5min, pending_up_to_1h, pending_over_1h"
               " FROM approval_queue_ages()",
      .draw = "number",
-     .warn = "> 0"},
+     .warn = "> 0",
+     .bound = "500ms",
+     .note = "drafts that have been pending for more than 5 minutes breach the SLA"},
+    {.title = "Moving Approval Rate",
+     .query = "SELECT window_start, moving_approval_rate_pct, avg_confidence, avg_review_time_seconds"
+              " FROM hourly_approval_rates()",
+     .draw = "line",
+     .bound = "500ms"},
 };
 
 /* Of the seeds: 000 for the first, 001 for the second. Both count from now: an age must not wait for a refresh. */

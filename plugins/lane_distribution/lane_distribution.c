@@ -36,6 +36,26 @@ static const struct chime_channel channels[] = {
     {.name = "submission_scored", .table = "submissions", .definition = sql_submission_scored},
 };
 
+/* Those of the latest submissions first. */
+#define CHALLENGES                                                                                     \
+    "SELECT challenge_id, challenge_id FROM mv_lane_score_distribution GROUP BY challenge_id ORDER BY" \
+    " max(last_submission_at) DESC, challenge_id"
+
+static const struct chime_tile tiles[] = {
+    {.title = "Lane Scores of a Challenge",
+     .query = "SELECT lane_key, min_score, p25, p50, p75, max_score FROM lane_distributions($1::uuid)",
+     .draw = "box",
+     .choices = CHALLENGES,
+     .bound = "500ms",
+     .note = "half of the scores are within the box; lanes of fewer than 5 samples are left out"},
+    {.title = "Percentiles of a Challenge",
+     .query = "SELECT lane_key, sample_count, mean_score, stddev_score, p10, p50, p90, last_submission_at"
+              " FROM lane_distributions($1::uuid)",
+     .draw = "table",
+     .choices = CHALLENGES,
+     .bound = "500ms"},
+};
+
 CHIME_PLUGIN(.name = "lane_distribution", .version = "1.0", .summary = "lane score percentiles of each challenge",
              .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
-             .functions = CHIME_LIST(functions), .channels = CHIME_LIST(channels))
+             .functions = CHIME_LIST(functions), .channels = CHIME_LIST(channels), .tiles = CHIME_LIST(tiles))

@@ -67,7 +67,13 @@ static const struct chime_function functions[] = {
 static const struct chime_tile tiles[] = {
     {.title = "Agent Performance Leaderboard",
      .query = "SELECT agent, query_count_1h, avg_latency_ms, performance_rating FROM agent_leaderboard()",
-     .draw = "table"},
+     .draw = "table",
+     .bound = "150ms"},
+    {.title = "Slowest Twentieth of Calls",
+     .query = "SELECT agent, p95_latency_ms FROM agent_leaderboard() ORDER BY p95_latency_ms DESC NULLS LAST",
+     .draw = "bars",
+     .bound = "150ms",
+     .note = "95 of 100 calls of the last hour were faster"},
 };
 
 CHIME_PLUGIN(.name = "query_performance", .version = "1.0", .summary = "latency of each agent's calls in the last hour",

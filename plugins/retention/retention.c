@@ -57,5 +57,16 @@ static const struct chime_setting settings[] = {
      "triggers of yours that may run when rows go, as TABLE.TRIGGER; a table with others is left alone"},
 };
 
+static const struct chime_tile tiles[] = {
+    {.title = "Limits of the Event Tables",
+     .query = "SELECT source, date_trunc('hour', hot) AS hot_from_at, date_trunc('hour', warm) AS warm_from_at,"
+              " date_trunc('hour', cold) AS cold_from_at, CASE WHEN fault IS NULL THEN 'ok' ELSE 'failed' END AS status"
+              " FROM retention_policy() ORDER BY source",
+     .draw = "table",
+     .bound = "500ms",
+     .note = "rows that are older than cold go with the next run that is enforced"},
+};
+
 CHIME_PLUGIN(.name = "retention", .version = "1.0", .summary = "hot, warm and cold rows of the event tables",
-             .jobs = CHIME_LIST(jobs), .functions = CHIME_LIST(functions), .settings = CHIME_LIST(settings))
+             .jobs = CHIME_LIST(jobs), .functions = CHIME_LIST(functions), .settings = CHIME_LIST(settings),
+             .tiles = CHIME_LIST(tiles))

@@ -126,14 +126,24 @@ static const struct chime_function functions[] = {
 static const struct chime_tile tiles[] = {
     {.title = "Chat requests by hour",
      .query = "SELECT bucket_start, total_requests, total_cost_usd, avg_duration_ms FROM telemetry_trend()",
-     .draw = "line"},
+     .draw = "line",
+     .bound = "500ms"},
+    {.title = "A domain by hour",
+     .query = "SELECT bucket_start, total_requests, total_cost_usd, avg_duration_ms"
+              " FROM telemetry_trend(now() - interval '24 hours', $1)",
+     .draw = "line",
+     .choices =
+         "SELECT domain, domain FROM chat_telemetry_domain_summary ORDER BY total_cost_usd_all_time DESC, domain",
+     .bound = "500ms"},
     {.title = "Chat cost by domain",
      .query =
          "SELECT domain, total_cost_usd_all_time, cost_last_7d, success_rate_pct FROM telemetry_domains() LIMIT 20",
-     .draw = "table"},
+     .draw = "table",
+     .bound = "500ms"},
     {.title = "Chat models",
      .query = "SELECT model, total_uses, cost_per_1k_tokens, avg_duration_ms, success_rate_pct FROM telemetry_models()",
-     .draw = "table"},
+     .draw = "table",
+     .bound = "500ms"},
 };
 
 CHIME_PLUGIN(.name = "telemetry", .version = "1.0",

@@ -31,6 +31,15 @@ static const struct chime_function functions[] = {
     {.signature = "time_to_first_win(uuid)", .definition = sql_time_to_first_win},
 };
 
+static const struct chime_tile tiles[] = {
+    {.title = "Days to the First Win",
+     .query = "SELECT left(challenge_id::text, 8) AS challenge, avg_days_to_first_win, agents_with_win"
+              " FROM time_to_first_win() ORDER BY avg_days_to_first_win DESC NULLS LAST, challenge_id LIMIT 30",
+     .draw = "bars",
+     .bound = "500ms",
+     .note = "on average of a challenge's agents; the longest first"},
+};
+
 CHIME_PLUGIN(.name = "time_to_first_win", .version = "1.0", .summary = "days to the first win in each challenge",
              .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
-             .functions = CHIME_LIST(functions))
+             .functions = CHIME_LIST(functions), .tiles = CHIME_LIST(tiles))

@@ -61,10 +61,18 @@ static const struct chime_channel channels[] = {
 static const struct chime_tile tiles[] = {
     {.title = "Training Data Quality Score",
      .query = "SELECT total_annotations, avg_clarity, avg_accuracy, flagged_unsafe FROM training_data_quality()",
-     .draw = "table"},
+     .draw = "number",
+     .bound = "100ms",
+     .note = "annotations of the last 7 days"},
+    {.title = "Quality by Source",
+     .query = "SELECT source, quality_score, unsafe_rate_pct, annotations_24h, active_annotators_24h FROM "
+              "training_quality()",
+     .draw = "table",
+     .bound = "500ms"},
     {.title = "Annotators",
      .query = "SELECT annotator, source, annotations_24h, annotations_7d, flagged_unsafe FROM annotator_activity()",
-     .draw = "table"},
+     .draw = "table",
+     .bound = "500ms"},
 };
 
 /* Seed 001, tier 1: instant alert if an unsafe response is detected. */

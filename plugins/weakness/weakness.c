@@ -41,6 +41,24 @@ static const struct chime_function functions[] = {
     {.signature = "weakness_patterns(uuid, uuid, integer)", .definition = sql_weakness_patterns},
 };
 
+static const struct chime_tile tiles[] = {
+    {.title = "Weaknesses of an Agent",
+     .query = "SELECT lane_key, avg_score, challenge_p25, attempt_count, round(score_trend_slope * 86400, 3) AS "
+              "trend_per_day,"
+              " performance_category, challenge_id FROM weakness_patterns($1::uuid)",
+     .draw = "table",
+     .choices = "SELECT agent_id, agent_id FROM mv_weakness_patterns GROUP BY agent_id ORDER BY"
+                " count(*) FILTER (WHERE performance_category = 'persistent_weakness') DESC, agent_id",
+     .bound = "500ms",
+     .note = "lanes in which it is below its challenge's median, the weakest first"},
+    {.title = "Categories",
+     .query = "SELECT replace(performance_category, '_', ' ') AS category, count(*) AS lanes FROM mv_weakness_patterns"
+              " GROUP BY performance_category ORDER BY lanes DESC",
+     .draw = "bars",
+     .bound = "500ms",
+     .note = "lanes of all agents in all challenges"},
+};
+
 CHIME_PLUGIN(.name = "weakness", .version = "1.0", .summary = "repeated weaknesses and strengths of each agent",
              .sources = CHIME_LIST(sources), .views = CHIME_LIST(views), .jobs = CHIME_LIST(jobs),
-             .functions = CHIME_LIST(functions))
+             .functions = CHIME_LIST(functions), .tiles = CHIME_LIST(tiles))

@@ -38,6 +38,10 @@ BEGIN ATOMIC
     ('view-differs', 'view', 'critical', '0', 'a verification found other rows than its definition has',
      'pgchime verify --repair %1$s puts it right, and compares it again'),
     ('plugin-failed', 'plugin', 'warning', '0', 'it could not be installed, or one of its views not be filled', NULL),
+    ('tile-slow', 'tile', 'warning', '0', 'three answers in a row took longer than its bound',
+     'EXPLAIN its query (chime.tile has it), and keep what it reads in a view; pgchime tiles %1$s reads it now; a longer bound in its plugin, if it may take'
+     ' so long'),
+    ('tile-broken', 'tile', 'warning', '25 s', 'its query cannot be read, or would run code of an owner whom nobody trusts', NULL),
     ('view-unfilled', 'view', 'warning', '25 s', 'it was never filled, and nothing will fill it', NULL),
     ('view-unverified', 'view', 'warning', '0', 'its last verification came to no end', NULL),
     ('history-partition', 'database', 'critical', '0', 'the history has no partition for today or tomorrow', NULL),

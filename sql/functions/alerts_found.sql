@@ -116,9 +116,13 @@ BEGIN ATOMIC
         ORDER BY n.verified_at DESC LIMIT 1) AS l ON l.missing + l.surplus > 0
     WHERE v.found_wrong IS NOT NULL OR l.verified_at > now() - interval '1 hour' OR l.missing + l.surplus > 0 AND NOT l.repaired
     UNION ALL
-    SELECT 'plugin-failed', p.name, NULL, NULL, p.reason FROM chime.plugin_status p WHERE p.state = 'failed';
+    SELECT 'plugin-failed', p.name, NULL, NULL, p.reason FROM chime.plugin_status p WHERE p.state = 'failed'
+    UNION ALL
+    SELECT 'tile-slow', format('%s/%s', t.plugin, t.tile), NULL, t.slow_us / 1e6,
+           format('tile "%s" takes %s ms, and %s ms are its bound', t.title, round(t.slow_us / 1e3), round(extract(epoch FROM t.bound) * 1e3))
+    FROM chime.tile t WHERE t.slow_at > now() - interval '5 minutes';
 END;
-COMMENT ON FUNCTION chime.views_found IS 'what standard rules find of views and plugins now';
+COMMENT ON FUNCTION chime.views_found IS 'what standard rules find of views, plugins and tiles now';
 
 CREATE OR REPLACE FUNCTION chime.server_found() RETURNS TABLE (rule text, subject text, severity text, value double precision, summary text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -189,9 +193,13 @@ BEGIN ATOMIC
         SELECT n.verified_at, n.error FROM chime.verification n
         WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.verified_at <= clock_timestamp()
         ORDER BY n.verified_at DESC LIMIT 1) AS l
-    WHERE l.error IS NOT NULL;
+    WHERE l.error IS NOT NULL
+    UNION ALL
+    SELECT 'tile-broken', format('%s/%s', t.plugin, t.tile), format('tile %s/%s "%s" cannot be shown: %s', t.plugin, t.tile, t.title, split_part(t.problem, E'\n', 1)),
+           'mend what its query names; the leader looks again every 10 s'
+    FROM chime.tile t JOIN chime.plugin p ON p.name = t.plugin AND p.state = 'installed' WHERE t.problem IS NOT NULL;
 END;
-COMMENT ON FUNCTION chime.view_problems IS 'what is wrong with views of themselves, each with what mends it';
+COMMENT ON FUNCTION chime.view_problems IS 'what is wrong with views and tiles of themselves, each with what mends it';
 
 -- Likewise of the ledger. The leader makes the history's partitions a week ahead, as it begins to lead and every hour.
 -- Of what is unlogged the server writes no log, so neither a crash nor a standby keeps its rows.

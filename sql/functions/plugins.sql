@@ -108,6 +108,7 @@ BEGIN
      WHERE state NOT IN ('removed', 'available') AND NOT by_sql AND name <> ALL (p_kept);
     DELETE FROM chime.plugin WHERE state = 'available' AND name <> ALL (p_kept);
     PERFORM chime.install_kept_by_sql();
+    DELETE FROM chime.tile t WHERE t.plugin <> ALL (p_kept);
     FOR v_plugin IN SELECT DISTINCT c.plugin FROM chime.plugin_channel c
                     WHERE c.plugin <> ALL (p_kept) AND c.definition <> '' LOOP
         BEGIN
@@ -117,7 +118,7 @@ BEGIN
         END;
     END LOOP;
 END $$;
-COMMENT ON ROUTINE chime.retire_plugins IS 'plugins that are not among these are removed: their jobs stop, their data stays';
+COMMENT ON ROUTINE chime.retire_plugins IS 'plugins that are not among these are removed: their jobs stop, their tiles go, their data stays';
 
 -- One function of a plugin's read API. One that is there as it should be is left alone; one whose result changed is
 -- made anew. analytics_reader reads, and no more: whoever is to call a function that is VOLATILE, such as one that

@@ -75,13 +75,17 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
         cluster,
         "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'analytics'"
         " AND indexdef LIKE 'CREATE UNIQUE%'",
-        "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_query_buckets_pk "
+        "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_latency_percentiles_pk "
+        "mv_agent_query_buckets_pk "
         "mv_agent_query_quality_pk "
         "mv_agent_queue_realtime_snapshot_time_idx mv_approval_queue_summary_snapshot_time_idx "
         "mv_query_latency_counts_pk mv_query_performance_live_agent_idx mv_realtime_agent_performance_agent_idx");
     EXPECT_SQL(cluster, "SELECT string_agg(signature, ' ' ORDER BY signature) FROM chime.plugin_function",
-               "analytics.agent_leaderboard(integer) analytics.agent_performance(text,integer) "
+               "analytics.agent_forecast(text) analytics.agent_latency_percentiles(text) "
+               "analytics.agent_leaderboard(integer) analytics.agent_moving_averages(text) "
+               "analytics.agent_performance(text,integer) "
                "analytics.agent_query_quality(boolean) analytics.agent_trends(text,text,integer) "
+               "analytics.agent_utilization() "
                "analytics.approval_queue_ages() analytics.approval_queue_status() "
                "analytics.hourly_approval_rates(integer) analytics.realtime_event_counts() "
                "analytics.realtime_pipeline_health() analytics.realtime_refresh_lag() "
@@ -90,6 +94,7 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
                "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name COLLATE \"C\") FROM chime.job WHERE "
                "origin = 'plugin'",
                "refresh-agent-accuracy-rolling */15 * * * *, refresh-agent-daily-trends 20 0 * * *, "
+               "refresh-agent-latency-percentiles */30 * * * * *, "
                "refresh-agent-query-quality */15 * * * *, refresh-agent-queue-realtime */5 * * * * *, "
                "refresh-query-performance-live */30 * * * * *, refresh_realtime_agent_performance */30 * * * * *");
 }
@@ -160,9 +165,11 @@ static void refresh_all(const char *at)
 START_TEST(every_relation_is_what_the_oracle_computes)
 {
     agents_compare(&agents, "2026-11-15 12:00:02", true);
+    agents_compare_tier_3(&agents, "2026-11-15 12:00:02");
     cluster_execute(cluster, mixed_writes);
     refresh_all(AGENTS_AS_OF);
     agents_compare(&agents, "2026-11-15 12:00:02", false);
+    agents_compare_tier_3(&agents, "2026-11-15 12:00:02");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_realtime_agent_performance WHERE agent = 'ops'", "0");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_realtime_agent_performance WHERE agent = 'moved'", "1");
 }
@@ -178,6 +185,7 @@ START_TEST(time_alone_changes_what_it_must)
         char *at = files_path("%s+00", later[i]);
         refresh_all(at);
         agents_compare(&agents, later[i], false);
+        agents_compare_tier_3(&agents, later[i]);
         free(at);
     }
 }

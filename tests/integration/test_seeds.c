@@ -143,7 +143,8 @@ static void expect_derived(void)
                "SELECT string_agg(relation || ': ' || full_reason, ', ' ORDER BY relation) FROM chime.view"
                " WHERE full_reason IS NOT NULL",
                "action_type_distribution: its mode is full, mv_agent_accuracy_rolling: it has no grain, "
-               "mv_agent_daily_trends: it has no grain, mv_agent_query_quality: it has no grain");
+               "mv_agent_daily_trends: it has no grain, mv_agent_latency_percentiles: it has no grain, "
+               "mv_agent_query_quality: it has no grain");
     EXPECT_SQL(cluster,
                "SELECT string_agg(v.relation || ' ' || (s ->> 'table'), ', ' ORDER BY v.relation)"
                " FROM chime.view v, jsonb_array_elements(v.sources) s"
@@ -320,10 +321,10 @@ START_TEST(readers_read_every_relation_and_every_function)
                      3);
     ck_assert_int_eq(
         expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
-        32);
+        36);
     ck_assert_int_eq(
         expect_as_reader("SELECT format('SELECT * FROM %s', n) FROM (" NOW ") AS t (n) WHERE n IS NOT NULL", ""), 21);
-    ck_assert_int_eq(expect_as_reader(functions, ""), 26);
+    ck_assert_int_eq(expect_as_reader(functions, ""), 30);
     ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 7);
     free(functions);
     free(refreshes);

@@ -103,6 +103,89 @@ def agents(queries, now):
         }
 
 
+# --- tier 3: percentiles, averages, a forecast, load ------------------------------------------------------------------
+
+def bucket(at):
+    """Where its five seconds begin; 2000-01-01 is a multiple of them, as is the epoch."""
+    return at - at % (5 * SECOND)
+
+
+def bucketed(queries, now):
+    """What mv_agent_query_buckets holds: from the bucket through which the hour begins to the running one."""
+    first, last = bucket(now - HOUR), bucket(now)
+    return [row for row in queries if row.agent is not None and finite(row.at) and first <= bucket(row.at) <= last]
+
+
+def latency_percentiles(queries, now):
+    hour = [row for row in queries if row.agent is not None and row.latency is not None and after(row.at, now - HOUR)]
+    for agent, rows in grouped(hour, lambda row: row.agent).items():
+        ordered = sorted(latencies(rows))
+        figures = {f"p{share}_latency_ms": Rounded(percentile(ordered, share), 2) for share in (50, 90, 95, 99)}
+        yield (agent,), {"agent": Same(agent), "latency_count": Same(len(ordered)), **figures}
+
+
+def minutes(queries, now):
+    """Of each agent its last 59 whole minutes, oldest first: (start, queries, latencies)."""
+    end = now - now % MINUTE
+    for agent, rows in grouped(bucketed(queries, now), lambda row: row.agent).items():
+        found = grouped(rows, lambda row: row.at - row.at % MINUTE)
+        starts = range(end - 59 * MINUTE, end, MINUTE)
+        yield agent, [(start, len(found.get(start, [])), latencies(found.get(start, []))) for start in starts]
+
+
+def moving_averages(queries, now):
+    for agent, series in minutes(queries, now):
+        for place, (start, count, values) in enumerate(series):
+            five = series[max(0, place - 4):place + 1]
+            yield (agent, start), {
+                "agent": Same(agent), "minute_at": Same(start), "query_count": Same(count),
+                "avg_latency_ms": Rounded(mean(values), 2),
+                "queries_5min_avg": Rounded(mean([Fraction(it[1]) for it in five]), 2),
+                "latency_5min_avg_ms": Rounded(mean([value for it in five for value in it[2]]), 2),
+            }
+
+
+def forecast(queries, now):
+    for agent, series in minutes(queries, now):
+        xs = [Fraction(place + 1 - len(series)) for place in range(len(series))]
+        ys = [Fraction(count) for _, count, _ in series]
+        mx, my = mean(xs), mean(ys)
+        sxx = sum((x - mx) ** 2 for x in xs)
+        sxy = sum((x - mx) * (y - my) for x, y in zip(xs, ys))
+        syy = sum((y - my) ** 2 for y in ys)
+        slope = sxy / sxx
+        level = my - slope * mx
+        spread = Decimal((syy - slope * sxy).numerator) / Decimal((syy - slope * sxy).denominator) / (len(xs) - 2)
+        band = Fraction(Decimal("1.96") * max(Decimal(0), spread).sqrt())
+        for ahead in range(1, 16):
+            expected = level + slope * ahead
+            at = series[-1][0] + ahead * MINUTE
+            yield (agent, at), {
+                "agent": Same(agent), "minute_at": Same(at), "expected_queries": Rounded(max(0, expected), 2),
+                "low_queries": Rounded(max(0, expected - band), 2), "high_queries": Rounded(max(0, expected + band), 2),
+            }
+
+
+def utilization(queries, now):
+    edge = bucket(now)
+    whole = [row for row in bucketed(queries, now) if bucket(row.at) < edge]
+    groups = grouped(whole, lambda row: row.agent)
+    if whole:
+        groups[None] = whole
+    for agent, rows in groups.items():
+        minute = sum(edge - bucket(row.at) <= MINUTE for row in rows)
+        five = [row for row in rows if edge - bucket(row.at) <= 5 * MINUTE]
+        peak = max(collections.Counter(bucket(row.at) for row in rows).values())
+        used = Fraction(100 * minute, 60 * 500)
+        yield (agent,), {
+            "agent": Same(agent), "queries_per_second": Rounded(Fraction(minute, 60), 2),
+            "queries_per_second_5min": Rounded(Fraction(len(five), 300), 2),
+            "peak_per_second": Rounded(Fraction(peak, 5), 2),
+            "busy": Rounded(sum(latencies(five), Fraction(0)) / 300000, 2), "utilization_pct": Rounded(used, 2),
+            "utilization_status": Same("critical" if used > 90 else "warning" if used > 80 else "ok"),
+        }
+
+
 def rating(latency):
     """Of seed 000's leaderboard."""
     if latency is None:
@@ -232,6 +315,10 @@ RELATIONS = {
     "mv_realtime_agent_performance": Relation("queries", agents, ("agent",)),
     "mv_agent_query_quality": Relation("queries", quality, ("check_name",)),
     "mv_agent_daily_trends": Relation("queries", trends, ("agent", "day")),
+    "mv_agent_latency_percentiles": Relation("queries", latency_percentiles, ("agent",)),
+    "v_agent_moving_averages": Relation("queries", moving_averages, ("agent", "minute_at")),
+    "v_agent_forecast": Relation("queries", forecast, ("agent", "minute_at")),
+    "v_agent_utilization": Relation("queries", utilization, ("agent",)),
     "mv_query_performance_live": Relation("calls", performance, ("agent",)),
     "mv_agent_queue_realtime": Relation("approvals", queue, ("snapshot_time",)),
     "mv_approval_queue_summary": Relation("approvals", summary, ("snapshot_time",)),
@@ -239,7 +326,7 @@ RELATIONS = {
 }
 views.KEYS.update({name: relation.key for name, relation in RELATIONS.items()})
 views.TEXTS.update({"agent", "day", "check_name", "dimension", "status", "snapshot_time", "health_status",
-                    "current_health_status", "performance_rating", "oldest_pending_conversation"})
+                    "current_health_status", "utilization_status", "performance_rating", "oldest_pending_conversation"})
 views.INSTANTS.update({"window_start", "oldest_pending"})
 
 

@@ -27,7 +27,13 @@ cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d postgres -c 'CREATE DATABASE app'
 cat >"$RUN_DIRECTORY/pgchime.conf" <<END
 databases: { app: { conninfo = "host='$RUN_DIRECTORY/pg' user=postgres dbname=app"; }; };
 conf_dir = "conf.d";
+plugin_dir = "plugins";
 END
+mkdir "$RUN_DIRECTORY/plugins"
+cp "$ROOT_DIRECTORY/build/tests/fixtures/plugins/shop_tiles.so" "$RUN_DIRECTORY/plugins"
+chmod 755 "$RUN_DIRECTORY/plugins" "$RUN_DIRECTORY/plugins/shop_tiles.so"
+cluster_psql "$RUN_DIRECTORY/pg" -XqAt -d app -c "CREATE TABLE shop_sales (id serial, shop text, amount numeric, words text)" \
+    -c "CREATE TABLE shop_notes (words text)" -c "INSERT INTO shop_sales (shop, amount, words) VALUES ('a', 2.5, '<img src=x>'), ('b', 1, '')"
 cat >"$RUN_DIRECTORY/conf.d/jobs.conf" <<'END'
 jobs:
 {
@@ -48,6 +54,8 @@ on_exit stop_daemon
 "$web" token viewer --role view >>"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret.viewer"
 viewer=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret.viewer")
 token=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret")
+"$web" token wall --role tiles >>"$RUN_DIRECTORY/tokens" 2>"$RUN_DIRECTORY/secret"
+tiles_token=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/secret")
 chmod 600 "$RUN_DIRECTORY/tokens"
 cat >"$RUN_DIRECTORY/web.conf" <<END
 listen = "127.0.0.1:0";
@@ -58,6 +66,7 @@ END
 "$web" --config "$RUN_DIRECTORY/web.conf" 2>"$RUN_DIRECTORY/web.log" &
 server=$!
 on_exit kill "$server"
+await "tiles" "SELECT count(*) = 11 FROM chime.tile WHERE vetted IS NOT NULL"
 await "runs that failed" "SELECT count(*) >= 3 FROM chime.runs WHERE job = 'broken' AND state = 'failed'"
 
 port=''
@@ -68,9 +77,15 @@ until [ -n "$port" ]; do
 done
 
 # --- in the browser -------------------------------------------------------------------------------------------------------
-node "$ROOT_DIRECTORY/web/test/page.mjs" "http://127.0.0.1:$port" "$signals" "$token" "$viewer" >"$RUN_DIRECTORY/browser.log" 2>&1 &
+node "$ROOT_DIRECTORY/web/test/page.mjs" "http://127.0.0.1:$port" "$signals" "$token" "$viewer" "$tiles_token" \
+    >"$RUN_DIRECTORY/browser.log" 2>&1 &
 browser=$!
 while kill -0 "$browser" 2>/dev/null; do
+    if [ -f "$signals/take-plugin" ] && [ ! -f "$signals/take-plugin.done" ]; then
+        rm "$RUN_DIRECTORY/plugins/shop_tiles.so"
+        kill -HUP "$daemon"
+        touch "$signals/take-plugin.done"
+    fi
     if [ -f "$signals/stop-daemon" ] && [ ! -f "$signals/stop-daemon.done" ]; then
         stop_daemon
         touch "$signals/stop-daemon.done"

@@ -19,10 +19,11 @@ within()
 }
 
 cd "$web/dist"
-within "the script" $((48 * 1024)) app.js
+within "the script" $((48 * 1024)) app.js chunk.js
 within "the style" $((8 * 1024)) app.css
-within "the page" $((60 * 1024)) index.html app.js app.css favicon.svg
+within "the page" $((60 * 1024)) index.html app.js chunk.js app.css favicon.svg
 within "the graph's script" $((20 * 1024)) graph.js
+within "the script of tiles" $((6 * 1024)) tiles.js
 ! grep -lE '(src|href)="https?:|@import|url\(https?:' index.html app.css || die "the page asks others for something"
 checked
 

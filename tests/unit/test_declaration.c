@@ -45,13 +45,35 @@ START_TEST(every_member_arrives)
     ck_assert_str_eq(declaration->functions[0].signature, "orders_of(date)");
     ck_assert_str_eq(declaration->settings[0].high, "90");
     ck_assert_str_eq(declaration->channels[0].table, "orders");
-    ck_assert_str_eq(declaration->tiles[0].draw, "number");
+    ck_assert_str_eq(declaration->tiles[0].draw, "table");
+    ck_assert_str_eq(declaration->tiles[0].choices, "SELECT region, region FROM mv_orders");
+    ck_assert_str_eq(declaration->tiles[0].state, "status");
+    ck_assert_str_eq(declaration->tiles[0].bound, "100ms");
+    ck_assert_str_eq(declaration->tiles[0].note, "by region");
     ck_assert_str_eq(declaration->alerts[0].hold, "10min");
     ck_assert_str_eq(declaration->upgrades[0].from_version, "1.0");
     ck_assert_uint_eq(declaration->plain_view_count, 1);
     ck_assert_str_eq(declaration->plain_views[0].relation, "v_orders");
     ck_assert_str_eq(declaration->plain_views[0].definition, "SELECT day FROM mv_orders");
     ck_assert_str_eq(declaration->plain_views[0].comment, "days");
+    declaration_destroy(declaration);
+}
+END_TEST
+
+/* Built with ABI 1.2, in which a tile ended with `critical`: the next one begins there. */
+START_TEST(tiles_of_an_older_minor_version_are_read)
+{
+    struct {
+        const char *title, *query, *draw, *warn, *critical;
+    } old[] = {{"One", "SELECT 1", "number", "> 1", "> 2"}, {"Two", "SELECT 2", "table", NULL, NULL}};
+    plugin.tiles = (struct chime_list)CHIME_LIST(old);
+    struct declaration *declaration = accepted();
+    ck_assert_uint_eq(declaration->tile_count, 2);
+    ck_assert_str_eq(declaration->tiles[0].critical, "> 2");
+    ck_assert_ptr_null(declaration->tiles[0].choices);
+    ck_assert_ptr_null(declaration->tiles[0].bound);
+    ck_assert_str_eq(declaration->tiles[1].title, "Two");
+    ck_assert_ptr_null(declaration->tiles[1].note);
     declaration_destroy(declaration);
 }
 END_TEST
@@ -250,6 +272,7 @@ static TCase *arrives_case(void)
     TCase *tests = tcase_create("arrives");
     tcase_add_checked_fixture(tests, sound_plugin, NULL);
     tcase_add_test(tests, every_member_arrives);
+    tcase_add_test(tests, tiles_of_an_older_minor_version_are_read);
     tcase_add_test(tests, a_job_arrives_with_only_the_options_that_it_gave);
     tcase_add_test(tests, captured_columns_are_among_those_a_source_must_have);
     tcase_add_test(tests, empty_texts_are_not_given);

@@ -107,6 +107,15 @@ START_TEST(tiles_are_checked)
         {&tile.query, NULL, "tiles[0] \"Orders\": query is missing"},
         {&tile.draw, NULL, "draw is missing"},
         {&tile.draw, "pie", "draw \"pie\" is not known"},
+        {&tile.draw, "bars", "state is given, but it draws no table"},
+        {&tile.warn, "100", "warn \"100\" is no bound"},
+        {&tile.warn, "> ten", "warn \"> ten\" is no bound"},
+        {&tile.critical, "> 1; DROP", "critical \"> 1; DROP\" is no bound"},
+        {&tile.critical, "> 0x10", "critical \"> 0x10\" is no bound"},
+        {&tile.choices, NULL, "query has a parameter, but there are no choices"},
+        {&tile.query, "SELECT '$1'", "choices is given, but query has no $1"},
+        {&tile.bound, "soon", "bound: "},
+        {&tile.bound, "0s", "bound: it is no length of time"},
     };
     ASSERT_EACH_REFUSED(cases);
 }

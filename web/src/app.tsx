@@ -6,7 +6,7 @@ import { useEffect } from 'preact/hooks';
 import { Bar, pages } from './frame';
 import { Help } from './keys';
 import { Empty, Reading, Title } from './parts';
-import { awaySince, signIn, signedOut, useResource } from './resource';
+import { awaySince, signIn, signedOut, tilesOnly, useResource } from './resource';
 import { route } from './route';
 import { serves } from './served';
 import type { Database } from './types';
@@ -31,8 +31,26 @@ export interface PageProps {
     filter: Record<string, string>;
 }
 
+/** A page whose script comes when it is looked at. */
+function Later(props: PageProps) {
+    const shown = useSignal<FunctionComponent<PageProps>>();
+    useEffect(() => {
+        import('./pages/tiles').then(
+            (it) => {
+                shown.value = it.TilesPage;
+            },
+            () => {
+                awaySince.value ||= Date.now();
+            },
+        );
+    }, []);
+    const Shown = shown.value;
+    return Shown ? <Shown {...props} /> : <Title>Tiles</Title>;
+}
+
 const known: Record<string, FunctionComponent<PageProps>> = {
     overview: OverviewPage,
+    tiles: Later,
     jobs: JobsPage,
     runs: RunsPage,
     views: ViewsPage,
@@ -75,8 +93,9 @@ function SignIn() {
 
 /** The list of databases may not be there yet: what is named in the address is shown at once. */
 function Page({ databases, chosen }: { databases: Database[] | undefined; chosen: string }) {
-    const { page, args, filter } = route.value;
-    const Shown = pageOf(page, args);
+    const { args, filter } = route.value;
+    const page = tilesOnly.value && route.value.page === 'overview' ? 'tiles' : route.value.page;
+    const Shown = tilesOnly.value && page !== 'tiles' ? undefined : pageOf(page, args);
     if (databases?.length === 0) {
         return (
             <Empty hint='"databases" in web.conf lists them'>
@@ -116,10 +135,17 @@ function useHeading(place: string, first: { value: boolean }): void {
 }
 
 export function App() {
-    const databases = useResource<{ databases: Database[] }>('/databases');
+    // Who may see tiles alone is told so by the list of databases, and has one of his own.
+    const all = useResource<{ databases: Database[] }>(tilesOnly.value ? '' : '/databases');
+    const few = useResource<{ databases: Database[] }>(tilesOnly.value ? '/tiles' : '');
+    const databases = tilesOnly.value ? few : all;
+    const refused = all.problem.value?.status === 403;
+    useEffect(() => {
+        if (refused) tilesOnly.value = true;
+    }, [refused]);
     const list = databases.data.value?.databases ?? [];
     const { database, page, args } = route.value;
-    const chosen = database || (list.length === 1 ? list[0].database : '');
+    const chosen = database || (list.length === 1 || page === 'tiles' ? (list[0]?.database ?? '') : '');
     const first = useSignal(true);
     useHeading([chosen, page, ...args].join('/'), first);
     const sign = awaySince.value ? '(!) ' : '';

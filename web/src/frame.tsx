@@ -4,7 +4,7 @@ import { computed, effect, signal } from '@preact/signals';
 import { jobZone, setZone, spanText, now, zone, zoneAfter } from './clock';
 import { Mark } from './marks';
 import { At } from './parts';
-import { awaySince, useResource } from './resource';
+import { awaySince, tilesOnly, useResource } from './resource';
 import { paused } from './stream';
 import { go, link, route } from './route';
 import { ifServed, serves } from './served';
@@ -13,6 +13,7 @@ import { helpOpen } from './keys';
 
 export const pages = [
     ['overview', 'Overview', 'o'],
+    ['tiles', 'Tiles', 't'],
     ['jobs', 'Jobs', 'j'],
     ['runs', 'Runs', 'r'],
     ['views', 'Views', 'v'],
@@ -35,7 +36,7 @@ const themeAfter: Record<Theme, Theme> = { auto: 'light', light: 'dark', dark: '
 const within: Record<string, string> = { job: 'jobs', view: 'views' };
 
 function Tab({ database, page, name, number }: { database: string; page: string; name: string; number: number }) {
-    const here = (within[route.value.page] ?? route.value.page) === page;
+    const here = tilesOnly.value || (within[route.value.page] ?? route.value.page) === page;
     return (
         <a href={link(database, page)} aria-current={here ? 'page' : undefined}>
             {name}
@@ -46,7 +47,7 @@ function Tab({ database, page, name, number }: { database: string; page: string;
 
 function Tabs({ database }: { database: string }) {
     const alerts = useResource<{ alerts: Alert[] }>(
-        database && ifServed('alerts', `/d/${encodeURIComponent(database)}/alerts`),
+        database && (tilesOnly.value ? '' : ifServed('alerts', `/d/${encodeURIComponent(database)}/alerts`)),
     ).data.value?.alerts;
     const findings = useResource<{ findings: Finding[] }>(
         database && route.value.page === 'doctor' ? `/d/${encodeURIComponent(database)}/doctor` : '',
@@ -57,7 +58,9 @@ function Tabs({ database }: { database: string }) {
     };
     return (
         <nav aria-label="Pages">
-            {offered.map(([page, name]) => (
+            {offered
+                .filter(([page]) => !tilesOnly.value || page === 'tiles')
+                .map(([page, name]) => (
                 <Tab key={page} database={database} page={page} name={name} number={numbers[page] ?? 0} />
             ))}
         </nav>
@@ -100,6 +103,7 @@ function Leader({ of }: { of: Database }) {
             </p>
         );
     }
+    if (of.led) return null;
     if (!of.leader) {
         return (
             <p class="strip bad">

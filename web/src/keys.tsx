@@ -10,7 +10,7 @@ export const helpOpen = signal(false);
 const on = signal(localStorage.getItem('keys') !== 'off');
 const list: [string, string][] = [
     ['/', 'search'],
-    ['g then o j r v g a h d', 'overview, jobs, runs, views, graph, alerts, history, doctor'],
+    ['g then o t j r v g a h d', 'overview, tiles, jobs, runs, views, graph, alerts, history, doctor'],
     ['j, k', 'next row, row before'],
     ['Enter', 'opens the row'],
     ['.', 'pauses updates, or goes on'],
@@ -18,6 +18,7 @@ const list: [string, string][] = [
 ];
 const places: Record<string, string> = {
     o: '',
+    t: 'tiles',
     j: 'jobs',
     r: 'runs',
     v: 'views',

@@ -32,6 +32,8 @@ interface Kept extends Resource<unknown> {
     /** As the stream said it last. */
     version: string;
     every: number;
+    /** Of what is dear to make: the server makes it again for another word. It is in no stream. */
+    dear?: string;
 }
 
 /** How often what changes with each run is read; what is dear to make says a longer time. */
@@ -46,6 +48,8 @@ const kept = new Map<string, Kept>();
 export const awaySince = signal(0);
 /** The server wants to know who asks. */
 export const signedOut = signal(false);
+/** Who asks may see tiles, and nothing else. */
+export const tilesOnly = signal(false);
 
 async function problemOf(answer: Response): Promise<Problem> {
     const text = await answer.text();
@@ -73,10 +77,11 @@ async function read(it: Kept): Promise<void> {
     it.busy = true;
     it.readAt = Date.now();
     try {
-        const answer = await fetch(`/api/v1${it.path}`, {
+        const version = it.dear ? `${it.path.includes('?') ? '&' : '?'}version=${encodeURIComponent(it.dear)}` : '';
+        const answer = await fetch(`/api/v1${it.path}${version}`, {
             headers: it.tag ? { 'If-None-Match': it.tag } : {},
             cache: 'no-store',
-            signal: AbortSignal.timeout(15000),
+            signal: AbortSignal.timeout(it.dear === undefined ? 15000 : 60000),
         });
         awaySince.value = 0;
         if (answer.status === 401) signedOut.value = true;
@@ -98,12 +103,36 @@ async function read(it: Kept): Promise<void> {
     }
 }
 
+/** What is dear may be slow, too: a browser has six connections, and leaves some for the rest. */
+const DEAR_AT_ONCE = 3;
+const waiting = new Set<Kept>();
+let dear = 0;
+function readInTurn(it: Kept): void {
+    if (it.dear === undefined) {
+        void read(it);
+        return;
+    }
+    if (it.busy) return;
+    if (dear >= DEAR_AT_ONCE) {
+        waiting.add(it);
+        return;
+    }
+    dear++;
+    waiting.delete(it);
+    void read(it).finally(() => {
+        dear--;
+        const [next] = waiting;
+        if (next) readInTurn(next);
+    });
+}
+
 /** Reads what is looked at and was not read a moment ago; where changes are told, only what could not be read then. */
 export function readAgain(atOnce = false): void {
     for (const it of kept.values()) {
         const period = awaySince.value ? PERIOD_AWAY : it.every;
-        const needed = atOnce || !told.value || awaySince.value > 0 || it.problem.value !== undefined;
-        if (it.watchers > 0 && needed && (atOnce || Date.now() - it.readAt >= period - 100)) void read(it);
+        const failed = awaySince.value > 0 || it.problem.value !== undefined;
+        const needed = atOnce || !told.value || it.dear !== undefined || failed;
+        if (it.watchers > 0 && needed && (atOnce || Date.now() - it.readAt >= period - 100)) readInTurn(it);
     }
 }
 
@@ -143,7 +172,8 @@ function find(path: string, every: number): Kept {
 const nothing: Resource<never> = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
 
 function followWatched(): void {
-    follow([...kept.values()].filter((it) => it.watchers > 0 && it.every < SELDOM).map((it) => it.path));
+    const watched = [...kept.values()].filter((it) => it.watchers > 0 && it.dear === undefined && it.every < SELDOM);
+    follow(tilesOnly.value ? [] : watched.map((it) => it.path));
 }
 
 /** A path below /api/v1; '' for none. */
@@ -162,6 +192,22 @@ export function useResource<T>(path: string, every = PERIOD): Resource<T> {
     return (it ?? nothing) as Resource<T>;
 }
 
+/** As useResource; another version is read at once, and what was there stays until it is. */
+export function useVersioned<T>(path: string, version: string, every: number): Resource<T> {
+    const it = find(path, every);
+    useEffect(() => {
+        const old = it.dear !== version;
+        it.dear = version;
+        it.watchers++;
+        if (old) it.readAt = 0;
+        if (old || Date.now() - it.readAt >= every) readInTurn(it);
+        return () => {
+            it.watchers--;
+        };
+    }, [it, version]);
+    return it as Resource<T>;
+}
+
 /** Whether the server took the token: it then remembers who asks by a cookie. */
 export async function signIn(token: string): Promise<Problem | undefined> {
     try {
@@ -172,6 +218,7 @@ export async function signIn(token: string): Promise<Problem | undefined> {
         });
         if (!answer.ok) return await problemOf(answer);
         signedOut.value = false;
+        tilesOnly.value = false;
         readAgain(true);
         return undefined;
     } catch {

@@ -23,6 +23,9 @@ export function parse(hash: string): Route {
     return { database, page: page || 'overview', args, filter: Object.fromEntries(new URLSearchParams(query ?? '')) };
 }
 
+/** /tiles?show=...&kiosk, for who types an address, is the page Tiles of the first database. */
+if (location.pathname === '/tiles') history.replaceState(null, '', `/#//tiles${location.search}`);
+
 export const route = signal<Route>(parse(location.hash));
 
 addEventListener('hashchange', () => {

@@ -5,6 +5,8 @@ type Instant = string | null;
 export interface Database {
     database: string;
     reachable: boolean;
+    /** For who may see tiles alone, and nothing of what follows. */
+    led?: boolean;
     leader: string | null;
     leader_since: Instant;
     epoch: number | null;
@@ -110,6 +112,43 @@ export interface View {
     bytes: number | null;
     reason: string | null;
     full_reason: string | null;
+}
+
+export interface Tile {
+    plugin: string;
+    tile: number;
+    title: string;
+    draw: string;
+    note: string | null;
+    has_choices: boolean;
+    bound_ms: number | null;
+}
+
+export interface TilePlugin {
+    plugin: string;
+    summary: string;
+    state: string;
+    freshness: string | null;
+    behind_ms: number | null;
+    changed_at: Instant;
+}
+
+export type Cell = number | string | boolean | null;
+
+export interface TileColumn {
+    name: string;
+    type: 'number' | 'instant' | 'boolean' | 'text';
+}
+
+export interface TileRows extends Tile {
+    state: string | null;
+    warn: string | null;
+    critical: string | null;
+    choice: string | null;
+    choices: { value: string; label: string | null }[] | null;
+    columns: TileColumn[];
+    rows: Cell[][];
+    more: boolean;
 }
 
 export interface Alert {

@@ -9,9 +9,10 @@ import { check, checks, findings, watch } from './checks.mjs';
 import { acts } from './acts.mjs';
 import { looks } from './looks.mjs';
 import { states } from './states.mjs';
+import { tiles } from './tiles.mjs';
 import { uses } from './uses.mjs';
 
-const [address, signals, token, viewer] = process.argv.slice(2);
+const [address, signals, token, viewer, tilesToken] = process.argv.slice(2);
 
 async function ask(name) {
     writeFileSync(join(signals, name), '');
@@ -42,9 +43,9 @@ const args = ['--disable-gpu', '--no-sandbox', '--disable-dev-shm-usage'];
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
 try {
     const open = opener(browser);
-    for (const part of [uses, acts, looks, states]) {
+    for (const part of [uses, acts, looks, tiles, states]) {
         const from = Date.now();
-        await part({ open, address, ask, token, viewer });
+        await part({ open, address, ask, token, viewer, tilesToken });
         console.log(`${part.name}: ${((Date.now() - from) / 1000).toFixed(1)} s`);
     }
 } catch (error) {

@@ -71,7 +71,14 @@ void sound_plugin(void)
     };
     function = (struct chime_function){"orders_of(date)", "CREATE FUNCTION orders_of(date) ..."};
     channel = (struct chime_channel){"orders_changed", "orders", "CREATE TRIGGER ..."};
-    tile = (struct chime_tile){"Orders", "SELECT 1", "number", "> 1", NULL};
+    tile = (struct chime_tile){.title = "Orders",
+                               .query = "SELECT n FROM orders_of($1)",
+                               .draw = "table",
+                               .warn = "> 1",
+                               .choices = "SELECT region, region FROM mv_orders",
+                               .state = "status",
+                               .bound = "100ms",
+                               .note = "by region"};
     alert = (struct chime_alert){"no-orders", "SELECT true", "warning", "10min"};
     setting = (struct chime_setting){"window_days", "int", "7", "1", "90", "days"};
     upgrade = (struct chime_upgrade){"1.0", "ALTER TABLE ..."};

@@ -75,7 +75,7 @@ void agents_fill(struct agents *agents)
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "'))"
                " FROM chime.view WHERE full_reason IS NOT NULL",
-               "3 full: it has no grain");
+               "4 full: it has no grain");
 }
 
 static char *rejected_figures(struct agents *agents)
@@ -92,6 +92,16 @@ static void run(struct agents *agents, char *command)
     process_must_run(argv, log);
     free(command);
     free(log);
+}
+
+void agents_compare_tier_3(struct agents *agents, const char *as_of)
+{
+    char *conninfo = cluster_conninfo(agents->cluster, "postgres");
+
+    run(agents, files_path("%s/tests/oracle/compare_agents '%s' analytics '%s' mv_agent_latency_percentiles"
+                           " v_agent_moving_averages v_agent_forecast v_agent_utilization",
+                           PGCHIME_SOURCE_DIR, conninfo, as_of));
+    free(conninfo);
 }
 
 void agents_compare(struct agents *agents, const char *as_of, bool rejected)

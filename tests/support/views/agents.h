@@ -26,6 +26,8 @@ void agents_serve(struct agents *agents);
 void agents_fill(struct agents *agents);
 /* Every relation against the oracle as of that instant; `rejected` also the figures of the last refreshes. */
 void agents_compare(struct agents *agents, const char *as_of, bool rejected);
+/* Percentiles, moving averages, the forecast and utilisation likewise. */
+void agents_compare_tier_3(struct agents *agents, const char *as_of);
 /* A plugin's file in psql as it is, with its channels. */
 void agents_run_file(struct agents *agents, const char *plugin);
 
