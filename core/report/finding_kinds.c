@@ -85,6 +85,8 @@ static const struct finding_kind kinds[] = {
     {"unled", "alert", "no job ran meanwhile"},
     {"sink-failing", "alert", "people are not told"},
     {"ping-failing", "alert", "who watches the job is told that it does not run"},
+    {"tile-slow", "alert", "people wait for the page"},
+    {"tile-broken", "alert", "the page shows no figures there"},
     {"condition-broken", "alert", "what the condition looks for is not found"},
 };
 
