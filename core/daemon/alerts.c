@@ -24,6 +24,7 @@
 #define LATE_MOST 100      /* jobs of one owner that a look finds late */
 #define SUMMARY_LOGGED 500 /* bytes of a summary that a line of the log has */
 #define BROKEN "condition-broken"
+#define FAILING "alerts-failing"
 
 enum { FOUND, LOOKED };
 
@@ -32,6 +33,7 @@ struct alerts {
     struct loop_timer *timer;
     struct pg_connection *connection; /* NULL: none */
     bool rules_sent;
+    bool failing;         /* what is on its way into the ledger is that the last look came to no end */
     bool looking;         /* a look is under way, and the timer is not set */
     bool open;            /* the ledger has alerts that may end */
     bool found;           /* by the look under way */
@@ -44,6 +46,7 @@ struct alerts {
     bool cut;         /* the session ended while the last one was looked at: the look goes on in another */
     bool tried;       /* so it did for the next one, which may not be at fault */
     char *problem;    /* why looks come to no end, as last told; NULL: they do */
+    char *mark;       /* of the rules as this leader wrote them; NULL: they are on their way */
 };
 
 static void forget_check(struct alerts *alerts)
@@ -128,7 +131,9 @@ static void noted(void *data, const struct pg_reply *reply)
         return;
     }
     if (answer == ANSWER_TAKEN) {
-        tell_problem(lead->alerts, NULL);
+        if (!lead->alerts->failing) {
+            tell_problem(lead->alerts, NULL);
+        }
         tell_events(lead, reply);
         notifications_soon(lead->notifications);
     } else {
@@ -137,21 +142,27 @@ static void noted(void *data, const struct pg_reply *reply)
     check_later(lead->alerts);
 }
 
+static void send_looks(struct alerts *alerts)
+{
+    columns_close(&alerts->looks);
+    alerts->noting = true;
+    alerting_note(&alerts->lead->ledger, &alerts->looks, noted, alerts->lead);
+}
+
 static void note(struct alerts *alerts)
 {
     struct lead *lead = alerts->lead;
     if (lead->over || lead->draining) {
         return;
     }
+    alerts->failing = false;
     if (!alerts->found && !alerts->open) {
         tell_problem(alerts, NULL);
         check_later(alerts);
         return;
     }
     columns_text(&alerts->looks, LOOKED, BROKEN);
-    columns_close(&alerts->looks);
-    alerts->noting = true;
-    alerting_note(&lead->ledger, &alerts->looks, noted, lead);
+    send_looks(alerts);
 }
 
 /* --- what is found ------------------------------------------------------------------------------------------------ */
@@ -228,13 +239,29 @@ static void find_late_jobs(struct alerts *alerts)
     add_json(alerts, list);
 }
 
-static void find_broken(struct alerts *alerts, const char *rule, const struct pg_reply *reply)
+static void find_problem(struct alerts *alerts, const char *rule, const char *subject, const char *message)
 {
     json_t *list = json_array();
-    const char *message = pg_reply_message(reply);
-    json_array_append_new(list, json_pack("{s:s, s:s, s:s%}", "rule", BROKEN, "subject", rule, "summary", message,
+    json_array_append_new(list, json_pack("{s:s, s:s, s:s%}", "rule", rule, "subject", subject, "summary", message,
                                           strcspn(message, "\n")));
     add_json(alerts, list);
+}
+
+/* The look came to no end: what it found is given up, and by no other rule was looked. */
+static void note_failing(struct alerts *alerts, const char *problem)
+{
+    const struct lead *lead = alerts->lead;
+    tell_problem(alerts, problem);
+    forget_check(alerts);
+    if (lead->over || lead->draining || alerts->noting) {
+        check_later(alerts);
+        return;
+    }
+    columns_init(&alerts->looks);
+    alerts->gathering = alerts->failing = true;
+    find_problem(alerts, FAILING, "", problem);
+    columns_text(&alerts->looks, LOOKED, FAILING);
+    send_looks(alerts);
 }
 
 static void ask_next(struct alerts *alerts);
@@ -253,7 +280,7 @@ static void asked(void *data, const struct pg_reply *reply)
         add_found(alerts, alerting_read_holds(reply));
         columns_text(&alerts->looks, LOOKED, rule);
     } else {
-        find_broken(alerts, rule, reply);
+        find_problem(alerts, BROKEN, rule, pg_reply_message(reply));
     }
     if (!alerts->cut) { /* else `closed` follows */
         ask_next(alerts);
@@ -286,9 +313,13 @@ static void looked(void *data, const struct pg_reply *reply)
         return;
     }
     if (!pg_reply_ok(reply)) {
-        tell_problem(alerts, pg_reply_message(reply));
-        check_later(alerts);
+        note_failing(alerts, pg_reply_message(reply));
         return;
+    }
+    if (alerts->mark != NULL && !text_same(alerts->mark, alerting_read_mark(reply))) {
+        log_warning("database %s: somebody changed the rules of alerts: they are written again",
+                    alerts->lead->database->name);
+        alerts_follow(alerts);
     }
     columns_init(&alerts->looks);
     alerts->gathering = true;
@@ -332,8 +363,7 @@ static void closed(void *data, const struct error *reason)
         open_session(alerts);
         return;
     }
-    tell_problem(alerts, reason->message);
-    check_later(alerts);
+    note_failing(alerts, reason->message);
 }
 
 static void open_session(struct alerts *alerts)
@@ -375,13 +405,21 @@ static void due(void *data)
 
 static void rules_set(void *data, const struct pg_reply *reply)
 {
-    lead_refused(data, reply, "the rules of alerts could not be written");
+    struct lead *lead = data;
+    if (lead_refused(lead, reply, "the rules of alerts could not be written") || lead->over) {
+        return;
+    }
+    const char *mark = pg_reply_ok(reply) ? alerting_read_mark_set(reply) : NULL;
+    free(lead->alerts->mark);
+    lead->alerts->mark = mark != NULL ? xstrdup(mark) : NULL;
 }
 
 void alerts_follow(struct alerts *alerts)
 {
     struct lead *lead = alerts->lead;
     alerts->rules_sent = true;
+    free(alerts->mark);
+    alerts->mark = NULL;
     char *rules = alert_rules_json(lead->snapshot, lead->database);
     alerting_set_rules(&lead->ledger, rules, rules_set, lead);
     notifications_follow(lead->notifications);
@@ -416,5 +454,6 @@ void alerts_destroy(struct alerts *alerts)
     loop_timer_destroy(alerts->timer);
     forget_check(alerts);
     free(alerts->problem);
+    free(alerts->mark);
     free(alerts);
 }

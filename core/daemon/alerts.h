@@ -7,8 +7,9 @@
  *   asking    the same                          one condition after the other, 5 s each at most        noting
  *   noting    the leader's own session          alerts begin, fire, are resolved (chime.note_alerts)   the next look
  * Nothing is noted while nothing is found and no alert is open. A condition that fails is found itself; the alerts of
- * its rule stay as they are. An evaluation that does not finish is logged once, and tried again. Transitions go to the
- * log. */
+ * its rule stay as they are. An evaluation that does not finish is logged once, and tried again; it is an alert itself
+ * (alerts-failing), which the leader's own session writes. Rules that somebody changed are written again. Transitions
+ * go to the log. */
 #ifndef CHIME_DAEMON_ALERTS_H
 #define CHIME_DAEMON_ALERTS_H
 

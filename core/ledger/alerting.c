@@ -7,7 +7,7 @@
 void alerting_evaluate(struct pg_connection *session, pg_callback *callback, void *data)
 {
     static const struct pg_statement statements[] = {
-        {.name = "chime_evaluate_alerts", .sql = "SELECT l.found, l.open FROM chime.evaluate_alerts() AS l"},
+        {.name = "chime_evaluate_alerts", .sql = "SELECT l.found, l.open, chime.alert_rules_mark() FROM chime.evaluate_alerts() AS l"},
         {.name = "chime_alert_standards",
          .sql =
              "SELECT r.name FROM chime.standard_rules() AS r WHERE r.name OPERATOR(pg_catalog.<>) 'condition-broken'"},
@@ -24,6 +24,11 @@ const char *alerting_read_found(const struct pg_reply *reply)
 bool alerting_read_open(const struct pg_reply *reply)
 {
     return answer_is_true(pg_reply_value(reply, 0, 0, 1));
+}
+
+const char *alerting_read_mark(const struct pg_reply *reply)
+{
+    return pg_reply_value(reply, 0, 0, 2);
 }
 
 size_t alerting_standard_count(const struct pg_reply *reply)
@@ -59,8 +64,13 @@ const char *alerting_read_holds(const struct pg_reply *reply)
 void alerting_set_rules(const struct ledger *ledger, const char *rules, pg_callback *callback, void *data)
 {
     const char *parameters[] = {ledger->token, rules};
-    ledger_send_one(ledger, NULL, "SELECT chime.set_alert_rules($1, $2)", COUNT_OF(parameters), parameters, callback,
-                    data);
+    ledger_send_one(ledger, NULL, "SELECT chime.alert_rules_mark() FROM chime.set_alert_rules($1, $2)",
+                    COUNT_OF(parameters), parameters, callback, data);
+}
+
+const char *alerting_read_mark_set(const struct pg_reply *reply)
+{
+    return pg_reply_value(reply, 0, 0, 0);
 }
 
 void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_callback *callback, void *data)

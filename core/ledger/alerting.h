@@ -14,6 +14,7 @@
 void alerting_evaluate(struct pg_connection *session, pg_callback *callback, void *data);
 const char *alerting_read_found(const struct pg_reply *reply); /* NULL: nothing */
 bool alerting_read_open(const struct pg_reply *reply);
+const char *alerting_read_mark(const struct pg_reply *reply); /* of the rules that are there; NULL: there are none */
 size_t alerting_standard_count(const struct pg_reply *reply); /* rules that it went by */
 const char *alerting_standard(const struct pg_reply *reply, size_t index);
 size_t alerting_condition_count(const struct pg_reply *reply); /* rules that are to be asked for one by one */
@@ -23,6 +24,7 @@ const char *alerting_read_holds(const struct pg_reply *reply); /* NULL: it does 
 
 /* `rules` is JSON. */
 void alerting_set_rules(const struct ledger *ledger, const char *rules, pg_callback *callback, void *data);
+const char *alerting_read_mark_set(const struct pg_reply *reply); /* of what was written */
 /* Columns: what was found, in JSON, part by part; by which rules was looked. */
 void alerting_note(const struct ledger *ledger, const struct columns *looks, pg_callback *callback, void *data);
 

@@ -4,7 +4,8 @@
 #include <stddef.h>
 
 /* tests/integration/test_alerts.c holds it against the ledger's. */
-const char *const alert_standard_names[] = {"clock-ahead",
+const char *const alert_standard_names[] = {"alerts-failing",
+                                            "clock-ahead",
                                             "condition-broken",
                                             "events-unheard",
                                             "follower-differs",

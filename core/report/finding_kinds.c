@@ -87,6 +87,7 @@ static const struct finding_kind kinds[] = {
     {"ping-failing", "alert", "who watches the job is told that it does not run"},
     {"tile-slow", "alert", "people wait for the page"},
     {"tile-broken", "alert", "the page shows no figures there"},
+    {"alerts-failing", "alert", "nobody is told of what is wrong"},
     {"condition-broken", "alert", "what the condition looks for is not found"},
 };
 

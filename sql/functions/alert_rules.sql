@@ -67,7 +67,9 @@ BEGIN ATOMIC
     ('ping-failing', 'job', 'warning', '0', 'a ping to the address in its ping_file does not arrive',
      'curl from the daemon''s machine shows what the address answers; mend it, or the job''s ping_file, and pgchime run %1$s pings again'),
     ('condition-broken', 'condition', 'warning', '25 s', 'the condition of an alert fails, or says nothing that can be read',
-     'mend alert %1$s, or what its condition names; then pgchime reload'))
+     'mend alert %1$s, or what its condition names; then pgchime reload'),
+    ('alerts-failing', 'database', 'critical', '25 s', 'the leader cannot look for alerts: no other one fires or is resolved',
+     'mend what it says; where the leader gets no session, raise max_connections or the limit of its role, or lower pool_size'))
     AS v (name, about, severity, hold, words, way_out);
 END;
 COMMENT ON FUNCTION chime.standard_rules IS 'rules that every database has; the configuration may switch one off, or give it another severity and hold';
@@ -106,6 +108,13 @@ BEGIN
      WHERE r IS DISTINCT FROM excluded;
 END $$;
 COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration and plugins look for';
+
+-- VOLATILE: it sees what the statement that calls it has written.
+CREATE OR REPLACE FUNCTION chime.alert_rules_mark() RETURNS text
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT md5(string_agg(concat_ws(E'\x1f', r.name, r.about, r.plugin, r.view_schema, r.condition, r.severity, r.hold, r.enabled), E'\x1e' ORDER BY r.name))
+        FROM chime.alert_rule r);
+COMMENT ON FUNCTION chime.alert_rules_mark IS 'changes when somebody else than the leader changes the rules; NULL: there are none';
 
 CREATE OR REPLACE FUNCTION chime.alert_conditions() RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -442,6 +442,50 @@ END_TEST
     "SELECT string_agg(state, ' ' ORDER BY event_id) FROM chime.alert_event WHERE rule = '" rule "' AND " \
     "subject = '" subject "'"
 
+#define BREAK_LOOKS(how)                                                                                        \
+    "CREATE OR REPLACE FUNCTION chime.alert_conditions() RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN PERFORM" \
+    " " how "; RETURN; END $$"
+#define MEND_LOOKS \
+    "CREATE OR REPLACE FUNCTION chime.alert_conditions() RETURNS SETOF text LANGUAGE sql AS 'SELECT NULL WHERE false'"
+
+/* Else `status` would say that all is well while no alert can fire. */
+START_TEST(looks_that_fail_are_an_alert)
+{
+    site_file(site, "alerts", "alerts: { alerts-failing: { hold = \"0s\"; }; };");
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) > 30 FROM chime.alert_rule", "t", 60);
+    cluster_execute(cluster, BREAK_LOOKS("1 / 0"));
+    WAIT_SQL(cluster, EVENTS("alerts-failing", ""), "firing", 60);
+    ASSERT_RUN(8, "status");
+    commands_has(errors, "alert alerts-failing fires since ");
+    commands_has(errors, ": division by zero");
+    ASSERT_RUN(8, "doctor", "-o", "csv");
+    commands_has(output, "alerts-failing,alert,warn,");
+    commands_has(output, "mend what it says");
+    cluster_execute(cluster, BREAK_LOOKS("pg_terminate_backend(pg_backend_pid())"));
+    WAIT_FOR(daemon_said(served, "alerts cannot be looked for: ") &&
+                 daemon_said(served, "terminating connection due to administrator command"),
+             60);
+    cluster_execute(cluster, MEND_LOOKS);
+    WAIT_SQL(cluster, EVENTS("alerts-failing", ""), "firing resolved", 90);
+    ck_assert(daemon_said(served, "alerts are looked for again"));
+    ASSERT_RUN(0, "status");
+}
+END_TEST
+
+/* As by a restore of a part of the ledger. */
+START_TEST(rules_that_somebody_changed_are_written_again)
+{
+    served = site_lead(site);
+    WAIT_SQL(cluster, "SELECT count(*) > 30 FROM chime.alert_rule", "t", 60);
+    cluster_execute(cluster, "TRUNCATE chime.alert_rule");
+    WAIT_SQL(cluster, "SELECT count(*) > 30 FROM chime.alert_rule", "t", 60);
+    cluster_execute(cluster, "UPDATE chime.alert_rule SET enabled = false WHERE name = 'job-failed'");
+    WAIT_SQL(cluster, "SELECT enabled FROM chime.alert_rule WHERE name = 'job-failed'", "t", 60);
+    ck_assert(daemon_said(served, "somebody changed the rules of alerts: they are written again"));
+}
+END_TEST
+
 static const char conditions[] =
     "alerts: { deep-queue: { condition = \"SELECT depth > 10, shop AS subject, depth AS value, depth || ' wait' AS "
     "summary"
@@ -628,6 +672,8 @@ int main(void)
     tcase_add_test(tests, what_many_failing_jobs_say_is_cut);
     tcase_add_test(tests, who_writes_what_a_condition_reads_ends_no_alert);
     tcase_add_test(tests, conditions_of_the_configuration_are_looked_at);
+    tcase_add_test(tests, looks_that_fail_are_an_alert);
+    tcase_add_test(tests, rules_that_somebody_changed_are_written_again);
     tcase_add_test(tests, a_session_that_somebody_ends_breaks_no_condition);
     tcase_add_test(tests, the_session_of_alerts_gives_way_to_an_install_and_looks_again);
     tcase_add_test(tests, transitions_survive_leaders);
