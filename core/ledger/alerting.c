@@ -7,7 +7,8 @@
 void alerting_evaluate(struct pg_connection *session, pg_callback *callback, void *data)
 {
     static const struct pg_statement statements[] = {
-        {.name = "chime_evaluate_alerts", .sql = "SELECT l.found, l.open, chime.alert_rules_mark() FROM chime.evaluate_alerts() AS l"},
+        {.name = "chime_evaluate_alerts",
+         .sql = "SELECT l.found, l.open, chime.alert_rules_mark() FROM chime.evaluate_alerts() AS l"},
         {.name = "chime_alert_standards",
          .sql =
              "SELECT r.name FROM chime.standard_rules() AS r WHERE r.name OPERATOR(pg_catalog.<>) 'condition-broken'"},
