@@ -70,8 +70,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan
 DECLARE
     v_database name;
 BEGIN
-    IF (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = p_owner)
-       AND chime.readable_setting('cron.enable_superuser_jobs') IN ('off', 'false', 'no', '0') THEN
+    IF chime.readable_setting('cron.enable_superuser_jobs') IN ('off', 'false', 'no', '0')
+       AND (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = p_owner) THEN
         RAISE EXCEPTION 'cannot schedule jobs as superuser' USING ERRCODE = 'insufficient_privilege',
             DETAIL = 'Scheduling jobs as superuser is disallowed when cron.enable_superuser_jobs is set to off.';
     END IF;

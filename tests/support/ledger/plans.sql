@@ -198,7 +198,9 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('unschedule by name by cron', 'SELECT cron.unschedule(''made '' || n * 2) FROM generate_series(1, $1) n'),
 ('run now', 'SELECT chime.run_now(1001)'),
 ('run now by name', 'SELECT chime.run_now(''made 2'')'),
-('suspend', 'SELECT chime.suspend(1001, ''x''), chime.resume(1001)');
+('suspend', 'SELECT chime.suspend(1001, ''x''), chime.resume(1001)'),
+('operate', 'SELECT chime.operate_run(1001, ''ann'', ''x'', NULL), chime.operate_suspend(''{1001}'', NULL, ''ann'', ''x'', NULL),'
+            ' chime.operate_resume(''{1001}'', ''ann'', ''x'', NULL)');
 
 -- Views that people read by plans of their own, made when they are read.
 INSERT INTO plans.statement (name, kept, sql) VALUES
@@ -238,6 +240,10 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.job_findings', 'for people: follows all jobs'), ('chime.ledger_findings', 'for people: follows what is out of place'),
 ('chime.ledger_problems', 'follows the days of the history, followers and roles that have a quota'),
 ('chime.alert_problems', 'follows what fires'), ('chime.note_alerts', 'follows what is found'),
+('chime.operate_cancel', 'finds a live run by its key, and does what cancel does'), ('chime.view_freshness', 'follows the views'),
+('chime.keep_view', 'follows the view'), ('chime.alter_view', 'follows the view'), ('chime.drop_view', 'follows the view'),
+('chime.refresh_view', 'follows the view'), ('chime.explain_definition', 'follows the view'),
+('cron.job_call', 'what cron.alter_job and the rows of cron.job do'), ('cron.redacted', 'computes: it reads nothing'),
 ('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');
 
 CREATE TABLE plans.called (name text PRIMARY KEY); -- of schema chime, by the program
