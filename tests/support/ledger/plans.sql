@@ -213,7 +213,7 @@ INSERT INTO plans.statement (name, kept, sql) VALUES
 UPDATE plans.statement SET base = b.base
   FROM (VALUES ('remove others', 2000),     -- all that are configured
                ('orphans', 7000),           -- a page of a thousand
-               ('import', 2000),
+               ('import', 3500),            -- reads and plans the functions that make a job, once
                ('begin anew', 8000),        -- what waits to be done
                ('expired schedules', 15000), -- a page of a thousand
                ('sum days', 4000),          -- two days of ten jobs
