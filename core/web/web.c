@@ -194,7 +194,7 @@ static void add_figures(void *data, struct metrics *metrics)
     metrics_add_web(metrics, METRICS_WEB_STREAMS, NULL, streams_count(web->streams));
     metrics_add_web(metrics, METRICS_WEB_CONNECTIONS, NULL, http_server_connections(web->server));
     for (int status = 100; status < HTTP_STATUSES; status++) {
-        char code[4];
+        char code[12];
         snprintf(code, sizeof(code), "%d", status);
         if (http_server_answered(web->server, status) > 0) {
             metrics_add_web(metrics, METRICS_WEB_REQUESTS, code, http_server_answered(web->server, status));
