@@ -75,7 +75,7 @@ open_page docs/getting-started.md
 number=$((count - 1))
 run_blocks 1
 check "the database is as it was" diff "$RUN_DIRECTORY/before.sql" <(dump_schema)
-expect "roles" "$(sql "SELECT count(*) FROM pg_roles WHERE rolname IN ('pgchime', 'analytics_reader')")" 0
+expect "roles" "$(sql "SELECT count(*) FROM pg_roles WHERE rolname IN ('pgchime', 'analytics_reader', 'pgchime_jobs', 'pgchime_monitor', 'pgchime_operator')")" 0
 expect "orders, which are not ours" "$(sql 'SELECT count(*) FROM orders')" 72
 expect "what stays, as the page says: files of one's own" "$(remains)" "/etc/pgchime /etc/pgchime/conf.d /etc/pgchime/conf.d/jobs.conf /tmp/pgchime.sql \
 /usr/lib/TRIPLET/pgchime /usr/lib/TRIPLET/pgchime/plugins /usr/lib/TRIPLET/pgchime/plugins/orders_per_day.so "
