@@ -11,7 +11,7 @@ static const char source_text[] =
     "\n"
     "#include \"@NAME@.sql.h\" /* made from @NAME@.sql when this is built */\n"
     "\n"
-    "/* The tables that it reads, and their columns. While one is missing it does nothing: pgchime plugins --all says which. */\n"
+    "/* The tables that it reads, and their columns. While one is missing it does nothing: plugins --all says so. */\n"
     "static const struct chime_source sources[] = {\n"
     "    {.table = \"orders\", .columns = \"id, ordered_at\"},\n"
     "};\n"
