@@ -116,7 +116,7 @@
 #define LEDGER_PROBLEMS_SQL \
     "(SELECT message, way_out, rule AS id, subject FROM chime.ledger_problems() ORDER BY rule, subject)"
 
-/* What fires beside what is said of the above. */
+/* What fires beside what is said of the above, and what cannot fire. */
 #define ALERT_PROBLEMS_SQL "(SELECT message, way_out, rule AS id, subject FROM chime.alert_problems())"
 
 #endif

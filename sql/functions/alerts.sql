@@ -122,7 +122,8 @@ FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
 -- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many
--- of one hide no other.
+-- of one hide no other. And rules that are not written, of which no alert can fire: a leader writes them in its first
+-- seconds, and again when a look of its finds them changed, but not while its looks fail.
 CREATE OR REPLACE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -138,6 +139,13 @@ BEGIN ATOMIC
     FROM firing f WHERE f.place <= 10
     UNION ALL
     SELECT f.rule, NULL, format('%s more alerts %s fire', count(*), f.rule), 'pgchime alerts lists them'
-    FROM firing f WHERE f.place > 10 GROUP BY f.rule;
+    FROM firing f WHERE f.place > 10 GROUP BY f.rule
+    UNION ALL
+    SELECT 'alerts-failing', NULL, format('%s of the %s rules of alerts that every database has are not written: no alert of these fires',
+                                          count(*) FILTER (WHERE r.name IS NULL), count(*)),
+           'pgchime reload writes them again; where it does not, the daemon''s log says why'
+    FROM chime.standard_rules() AS s LEFT JOIN chime.alert_rule r ON r.name = s.name
+    WHERE EXISTS (SELECT FROM chime.leader l WHERE l.since < now() - interval '1 minute') AND chime.led()
+    HAVING count(*) FILTER (WHERE r.name IS NULL) > 0;
 END;
-COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out';
+COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out; and rules that are not written';

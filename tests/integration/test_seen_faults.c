@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Faults are planted one by one while a daemon leads. Of each `status` ends with 8, `doctor` names it with what mends
  * it, and one alert fires; once it is mended as the hint says, the alert is resolved and `status` ends with 0. Rows of
- * seed 002's table of failures and of seed 003's troubleshooting are marked by their seed. */
+ * seed 002's table of failures and of seed 003's troubleshooting are marked by their seed.
+ *
+ * Planted as state of the ledger, by an UPDATE or INSERT in schema chime, is what takes a minute to a day to come
+ * about, or a second daemon, or a server that is full: of jobs their failures of an hour, age, duration, skipped and
+ * missed slots, a suspension, a refusal, a quota, and a clock that was ahead; of views when they were refreshed, how
+ * long that took and what a verification found; a plugin that failed, a listener that is degraded, a sink that does
+ * not answer, who led, who follows, and runs outside the partitions of their day. All others are there for real. A late
+ * job waits behind a run in its pool; only the minute that makes it late is an older time of its request. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +181,18 @@ static const struct fault view_faults[] = {
      "DELETE FROM chime.plugin WHERE name = 'p'"},
 };
 
+/* What only the leader's own look finds. */
+static const struct fault leader_faults[] = {
+    {"the condition of an alert names what is renamed", "ALTER TABLE public.queue RENAME TO queue_of_old", NULL,
+     "condition-broken deep-queue", "alert condition-broken deep-queue fires since ",
+     "mend alert deep-queue, or what its condition names", "ALTER TABLE public.queue_of_old RENAME TO queue"},
+    {"another run has the only slot of its pool",
+     "INSERT INTO chime.request (job_id, slot) SELECT job_id, now() - interval '61 s' FROM chime.job WHERE name = "
+     "'waits'",
+     NULL, "job-late waits", "alert job-late waits fires since ", "pgchime why waits says what it waits for",
+     "DELETE FROM public.gate"},
+};
+
 /* A role's jobs, made by itself. */
 #define TOO_MANY                                                                                                      \
     "INSERT INTO chime.login (role, allow, max_jobs) VALUES ('clerk', false, 1); INSERT INTO chime.maker (role) "     \
@@ -259,7 +278,7 @@ static const char site_alerts[] =
     "alerts: { deep-queue: { condition = \"SELECT depth > 100, shop AS subject FROM public.queue\"; };"
     " view-late: { hold = \"0s\"; }; view-stale: { hold = \"0s\"; }; live-view-refresh-slow: { hold = \"0s\"; };"
     " view-unfilled: { hold = \"0s\"; }; events-unheard: { hold = \"0s\"; }; ledger-bloat: { hold = \"0s\"; };"
-    " follower-differs: { hold = \"0s\"; };"
+    " follower-differs: { hold = \"0s\"; }; condition-broken: { hold = \"0s\"; }; job-late: { hold = \"0s\"; };"
     " alerts-failing: { enabled = false; }; };"; /* the test looks, not the leader */
 
 /* The daemon looks every 10 s, and two looks in a row have to be quiet: from here on the test looks in its place. */
@@ -301,13 +320,8 @@ static void expect_status(int status, const struct fault *fault)
     ck_assert_msg(ended == status, "%s: status ends with %d\n%s", fault->name, ended, errors);
 }
 
-static void plant_and_mend(const struct fault *fault)
+static void expect_told(const struct fault *fault)
 {
-    cluster_execute(cluster, fault->plant);
-    if (fault->run != NULL) {
-        runs_ask_and_await(cluster, fault->run);
-    }
-    expect_check(fault, "firing");
     expect_status(8, fault);
     ck_assert_msg(strstr(errors, fault->finding) != NULL, "%s: \"%s\" is not in\n%s", fault->name, fault->finding,
                   errors);
@@ -316,6 +330,16 @@ static void plant_and_mend(const struct fault *fault)
                   output);
     char *hint = strstr(output, fault->finding);
     ck_assert_msg(strstr(hint, fault->hint) != NULL, "%s: \"%s\" is not in\n%s", fault->name, fault->hint, hint);
+}
+
+static void plant_and_mend(const struct fault *fault)
+{
+    cluster_execute(cluster, fault->plant);
+    if (fault->run != NULL) {
+        runs_ask_and_await(cluster, fault->run);
+    }
+    expect_check(fault, "firing");
+    expect_told(fault);
     cluster_execute(cluster, fault->mend);
     if (fault->run != NULL) {
         runs_ask_and_await(cluster, fault->run);
@@ -341,7 +365,8 @@ static void make_sources(void)
         "CREATE TABLE public.patterns (id integer PRIMARY KEY CHECK (id > 0)); INSERT INTO public.patterns VALUES (1);"
         "CREATE TABLE public.chores (state text); CREATE TABLE public.samples (n integer); INSERT INTO public.samples "
         "VALUES (1); CREATE TABLE public.held ();"
-        "CREATE TABLE public.queue (shop text, depth integer); CREATE TABLE public.stock (n integer); CREATE ROLE "
+        "CREATE TABLE public.gate (); CREATE TABLE public.queue (shop text, depth integer);"
+        "CREATE TABLE public.stock (n integer); CREATE ROLE "
         "clerk;"
         "GRANT SELECT ON public.stock TO clerk; CREATE FUNCTION public.count_stock() RETURNS bigint LANGUAGE sql "
         "SECURITY DEFINER"
@@ -373,6 +398,11 @@ static void set_up(void)
              NEVER_DUE "command = \"SELECT pg_sleep(0.5) WHERE NOT EXISTS (TABLE public.chores)\";"
                        " expect_min_duration = \"400ms\";");
     site_job(site, "quiet", NEVER_DUE "command = \"SELECT 1\";");
+    site_use_pools(site, "tight = 1;");
+    site_job(site, "holds",
+             NEVER_DUE "pool = \"tight\"; command = \"DO $$ BEGIN WHILE EXISTS (TABLE public.gate) LOOP PERFORM "
+                       "pg_sleep(0.05); END LOOP; END $$\";");
+    site_job(site, "waits", NEVER_DUE "pool = \"tight\"; command = \"SELECT 1\";");
     site_job(site, "woken", "on = [\"news\"]; command = \"SELECT 1\";");
     served = site_lead(site);
     WAIT_SQL(cluster, "SELECT count(*) FILTER (WHERE refreshed_at IS NOT NULL) FROM chime.view_refresh", "3", 120);
@@ -380,8 +410,6 @@ static void set_up(void)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.run", "0", 60);
     WAIT_SQL(cluster, "SELECT count(*) > 0 FROM chime.alert_rule", "t", 60);
     runs_ask_and_await(cluster, "counting");
-    cluster_execute(cluster, looks_are_ours);
-    daemon_await(served, "the test looks", 60); /* no look of its own is under way any more */
 }
 
 static void tear_down(void)
@@ -402,6 +430,31 @@ static void plant_each(const struct fault *faults, size_t count)
         plant_and_mend(&faults[i]);
     }
     expect_status(0, &(struct fault){.name = "all is mended"});
+}
+
+#define OF_ALL(expression, order) "SELECT string_agg(" expression ", ', ' ORDER BY " order ") FROM chime.alert_event"
+
+/* All at once: a look comes every 10 s. */
+static void plant_for_the_leader(void)
+{
+    const char *told = OF_ALL("concat_ws(' ', rule, subject)", "rule");
+    expect_status(0, &(struct fault){.name = "all is well for the leader"});
+    cluster_execute(cluster, "INSERT INTO public.gate DEFAULT VALUES");
+    runs_ask(cluster, "holds");
+    runs_await_running(cluster, "holds");
+    for (size_t i = 0; i < sizeof(leader_faults) / sizeof(*leader_faults); i++) {
+        cluster_execute(cluster, leader_faults[i].plant);
+    }
+    WAIT_SQL(cluster, told, "condition-broken deep-queue, job-late waits", 60);
+    for (size_t i = 0; i < sizeof(leader_faults) / sizeof(*leader_faults); i++) {
+        expect_told(&leader_faults[i]);
+        cluster_execute(cluster, leader_faults[i].mend);
+    }
+    WAIT_SQL(cluster, OF_ALL("rule || ' ' || state", "rule, event_id"),
+             "condition-broken firing, condition-broken resolved, job-late firing, job-late resolved", 90);
+    expect_status(0, &(struct fault){.name = "all is mended for the leader"});
+    cluster_execute(cluster, looks_are_ours);
+    daemon_await(served, "the test looks", 60); /* no look of its own is under way any more */
 }
 
 #define HOLDS "LOCK TABLE public.held"
@@ -446,6 +499,7 @@ START_TEST(faults_are_seen_and_told_until_they_are_mended)
     PGconn *holder = cluster_connect(cluster, "postgres");
     PQclear(PQexec(holder, "BEGIN"));
     PQclear(PQexec(holder, HOLDS));
+    plant_for_the_leader();
     plant_each(job_faults, sizeof(job_faults) / sizeof(*job_faults));
     plant_each(view_faults, sizeof(view_faults) / sizeof(*view_faults));
     plant_each(server_faults, sizeof(server_faults) / sizeof(*server_faults));
@@ -453,7 +507,7 @@ START_TEST(faults_are_seen_and_told_until_they_are_mended)
     EXPECT_SQL(cluster,
                "SELECT count(*) FILTER (WHERE state = 'firing') || ' ' || count(*) FILTER (WHERE state = 'resolved')"
                " FROM chime.alert_event",
-               "46 46");
+               "48 48");
     PQfinish(holder);
 }
 END_TEST

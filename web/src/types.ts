@@ -168,9 +168,10 @@ export interface Alert {
 }
 
 export interface Finding {
-    about: string;
+    id: string;
     state: string;
     finding: string;
+    why: string;
     hint: string | null;
 }
 

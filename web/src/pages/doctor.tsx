@@ -8,8 +8,9 @@ import type { Finding } from '../types';
 function One({ of }: { of: Finding }) {
     return (
         <li class={`finding ${toneOf(of.state)}`}>
-            <Mark state={of.state} word={of.about} />
+            <Mark state={of.state} word={of.id} />
             <p>{of.finding}</p>
+            <p class="hint">{of.why}</p>
             {of.hint && (
                 <p class="hint">
                     {of.hint} <Copy text={of.hint} />
@@ -27,14 +28,14 @@ function List({ findings }: { findings: Finding[] }) {
             <Section title={amiss.length > 0 ? 'To be mended' : 'Nothing to be mended'}>
                 <ul class="findings">
                     {amiss.map((it) => (
-                        <One key={it.about + it.finding} of={it} />
+                        <One key={it.id + it.finding} of={it} />
                     ))}
                 </ul>
             </Section>
             <Section title="Well">
                 <ul class="findings">
                     {well.map((it) => (
-                        <One key={it.about + it.finding} of={it} />
+                        <One key={it.id + it.finding} of={it} />
                     ))}
                 </ul>
             </Section>
