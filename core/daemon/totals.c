@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/lead_state.h"
+#include "ledger/answers.h"
 
 #define ADD_EVERY USEC_PER_SEC
 #define LAST_TRIES 20 /* before the leader resigns, each of 100 ms at most */
@@ -69,10 +70,14 @@ static void answered(struct totals *totals, bool added)
 static void added_alone(void *data, const struct pg_reply *reply)
 {
     struct lead *lead = data;
-    if (!lead_refused(lead, reply, "totals of runs could not be added")) {
+    if (!pg_reply_lost(reply) && answer_of(reply) == ANSWER_AGAIN) {
+        answered(lead->totals, false);
+    } else if (!lead_refused(lead, reply, "totals of runs could not be added")) {
         answered(lead->totals, ledger_read_added(reply, 0));
-        dispatch_soon(lead);
+    } else {
+        return;
     }
+    dispatch_soon(lead);
 }
 
 static void send_alone(void *data)

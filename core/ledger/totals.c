@@ -149,7 +149,7 @@ void ledger_add_totals(const struct ledger *ledger, const struct run_totals *tot
 {
     struct totals_statement added;
     totals_statement_init(&added, ledger->token, totals);
-    write_queue_send(ledger->ends, &added.statement, 1, callback, data);
+    pg_send(ledger->connection, &added.statement, 1, callback, data);
     totals_statement_finish(&added);
 }
 

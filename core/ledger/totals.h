@@ -47,7 +47,8 @@ void run_totals_slots(struct run_totals *totals, enum run_kind kind, enum run_st
 void run_totals_move(struct run_totals *totals, struct run_totals *from);
 void run_totals_finish(struct run_totals *totals);
 
-/* Alone, by the queue of ends. The answer says whether they were added. */
+/* Alone, and not sent again: it waits in no queue, so that no end waits behind it, which a claim would then overtake.
+ * The answer says whether they were added; it may be ANSWER_AGAIN. */
 void ledger_add_totals(const struct ledger *ledger, const struct run_totals *totals, pg_callback *callback, void *data);
 /* `statement`: which of the request it was. */
 bool ledger_read_added(const struct pg_reply *reply, size_t statement);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ledger/totals.h"
+#include "ledger/write_queue.h"
 #include "support/pg/ledger_calls.h"
 #include "support/process/suite.h"
 
@@ -81,6 +83,41 @@ START_TEST(a_leader_that_is_none_any_more_is_granted_nothing)
     ledger_claim(&ledger, &claim, 1, on_reply, &calls);
     answer_error(server, "CH001", "not the leader");
     read_with(nothing_granted);
+}
+END_TEST
+
+static void ignore_refusal(void *data, const struct pg_reply *reply)
+{
+    (void)data;
+    (void)reply;
+}
+
+static void ignore_taken(void *data)
+{
+    (void)data;
+}
+
+/* What follows from an end is claimed behind it, on the same session. So nothing may stand before an end in its queue
+ * that waits for an answer. */
+START_TEST(totals_on_their_way_hold_up_no_end)
+{
+    static const struct write_queue_handlers handlers = {.refused = ignore_refusal, .taken = ignore_taken};
+    struct run_totals totals = {0};
+    const struct ledger_finish finish = {.job_id = 1,
+                                         .kind = RUN_SCHEDULE,
+                                         .slot = at(SLOT),
+                                         .outcome = {.state = RUN_SUCCEEDED, .started = at(SLOT), .finished = at(SLOT)},
+                                         .retry_at = INSTANT_NONE,
+                                         .outcome_at = at(SLOT)};
+    ledger.ends = write_queue_create(loop, ledger.connection, &handlers, NULL);
+    run_totals_slots(&totals, RUN_SCHEDULE, RUN_MISSED, at(SLOT), 3);
+    ledger_add_totals(&ledger, &totals, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_add_totals: ...", "EXECUTE chime_add_totals(...", "SYNC");
+    ledger_finish(&ledger, &finish, 1, NULL, on_reply, &calls);
+    expect_sent(server, "PREPARE chime_finish: ...", "EXECUTE chime_finish(...", "SYNC");
+    run_totals_finish(&totals);
+    write_queue_destroy(ledger.ends);
+    ledger.ends = NULL;
 }
 END_TEST
 
@@ -199,6 +236,7 @@ int main(void)
     tcase_add_test(tests, claims_and_further_attempts_are_told_apart_in_one_request);
     tcase_add_test(tests, a_request_holds_only_the_kinds_there_are);
     tcase_add_test(tests, a_leader_that_is_none_any_more_is_granted_nothing);
+    tcase_add_test(tests, totals_on_their_way_hold_up_no_end);
     tcase_add_test(tests, ends_and_attempts_to_come_go_to_functions_of_their_own);
     tcase_add_test(tests, missed_slots_go_as_ranges_and_skipped_ones_one_by_one);
     tcase_add_test(tests, runs_that_were_not_started_are_let_go_of);
