@@ -267,10 +267,11 @@ static void finish(struct kept *kept)
     bool of_plugins = page_is_of_plugins(kept->page);
     const struct page_cost cost = page_took(kept->page);
     note_cost(kept, &cost);
-    plan_again(kept, page_fresh_for(kept->page), of_plugins ? &cost : NULL);
+    duration fresh = page_fresh_for(kept->page);
     forget_parts(kept);
     page_destroy(kept->page);
-    kept->page = NULL;
+    kept->page = NULL; /* only then is it among those that are planned */
+    plan_again(kept, fresh, of_plugins ? &cost : NULL);
     answer_all(kept);
     note_version(kept);
 }
