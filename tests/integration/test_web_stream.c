@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "support/daemon/commands.h"
 #include "support/daemon/served.h"
+#include "support/ledger/runs.h"
 #include "support/process/files.h"
 #include "support/process/suite.h"
 #include "support/process/wait.h"
@@ -115,12 +116,12 @@ END_TEST
 START_TEST(nothing_is_asked_while_nobody_looks)
 {
     start_web("anonymous = \"view\";");
-    ck_assert_str_eq(cluster_value(cluster, "SELECT count(*) " SESSIONS), "0");
+    EXPECT_SQL(cluster, "SELECT count(*) " SESSIONS, "0");
     stream = web_stream_open(web, STREAM "/d/main/runs%20/d/main/jobs", "");
     other = web_stream_open(web, STREAM "/d/main/runs%20/databases", "");
     web_stream_hear(stream, "event: v");
     web_stream_hear(other, "event: v");
-    ck_assert_str_eq(cluster_value(cluster, "SELECT count(*) " SESSIONS), "1");
+    EXPECT_SQL(cluster, "SELECT count(*) " SESSIONS, "1");
     /* It is asked again and again by itself. */
     WAIT_SQL(cluster, "SELECT query_start - backend_start > interval '3 s' " SESSIONS, "t", 60);
     web_stream_destroy(stream);
