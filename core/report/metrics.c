@@ -346,8 +346,11 @@ static char *patterns_of(const struct config *config)
         }
         buffer_puts(&text, "\"");
     }
-    buffer_puts(&text, text.length > 0 ? "}" : "");
-    return text.length > 0 ? buffer_take(&text) : NULL;
+    if (text.length == 0) {
+        return NULL;
+    }
+    buffer_puts(&text, "}");
+    return buffer_take(&text);
 }
 
 void metrics_ask(struct metrics *metrics, const struct config *config, const struct config_database *database,

@@ -28,7 +28,7 @@ COMMENT ON FUNCTION chime.grant_for IS 'the GRANT that a job''s owner lacks, by 
 
 -- Of a job whose last run failed. Class 42: what its text names is not there, or not for its owner.
 CREATE OR REPLACE FUNCTION chime.failure_way_out(p_job bigint) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     SELECT CASE WHEN g.statement IS NOT NULL THEN format('where %I may have that: %s', j.owner, g.statement)
                 WHEN s.last_success IS NULL OR s.last_success < j.updated_at
@@ -44,7 +44,7 @@ END;
 COMMENT ON FUNCTION chime.failure_way_out IS 'what mends a job that fails for what its text names: the GRANT that its owner lacks, where that is known; NULL: it fails of something else';
 
 CREATE OR REPLACE FUNCTION chime.job_findings() RETURNS TABLE (id text, state text, subject text, finding text, hint text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH jobs AS MATERIALIZED (
         SELECT j.job_id, j.name, j.owner, j.database, j.schedule, j.command, greatest(s.last_success, j.since) AS good_at, s.last_success,
@@ -96,7 +96,7 @@ END;
 COMMENT ON FUNCTION chime.log_findings IS 'logs of captured changes that do not shrink, with who holds them back';
 
 CREATE OR REPLACE FUNCTION chime.ledger_findings() RETURNS TABLE (id text, state text, subject text, finding text, hint text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT 'history-other', 'warn', o.day::text, format('%s runs of %s are in chime.run_history_other, so that day gets no partition of its own', o.runs, o.day),
            'nothing is lost: they go with all that is older than what is kept; a clock that was ahead, or a leader that could not make the partition, put them there'

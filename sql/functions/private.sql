@@ -89,7 +89,8 @@ BEGIN
     GRANT EXECUTE ON FUNCTION chime.told(text, text, text), chime.shell_word(text), chime.unled_words(timestamptz), chime.commits_wait(),
                               chime.lock_holders(integer), chime.standard_rules(), chime.alert_problems(), chime.view_problems(), chime.ledger_problems(),
                               chime.possible_injectors(), chime.pg_cron_questions(), chime.failure_words(bigint), chime.tables_read(regclass),
-                              chime.live_of(chime.view), chime.readable_setting(text) TO pgchime_monitor;
+                              chime.live_of(chime.view), chime.readable_setting(text), chime.failure_way_out(bigint), chime.job_findings(),
+                              chime.ledger_findings() TO pgchime_monitor;
 END $$;
 COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
 

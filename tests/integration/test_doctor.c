@@ -31,7 +31,9 @@ static void ask_doctor(void)
 {
     json_decref(findings);
     commands_expect(8, site_config(site), (const char *const[]){"doctor", "-o", "json", NULL}, &output, &errors);
-    findings = json_object_get(json_loads(output, 0, NULL), "findings");
+    json_t *all = json_loads(output, 0, NULL);
+    findings = json_incref(json_object_get(all, "findings"));
+    json_decref(all);
     ck_assert_msg(findings != NULL, "%s", output);
 }
 

@@ -60,10 +60,11 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
            " WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef"
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
-           "alert_problems answer_call failure_words ledger_problems note_request operate_acknowledge operate_cancel "
-           "operate_resume operate_run operate_silence operate_suspend pg_cron_questions possible_injectors "
-           "schedule_differs schedule_problem schedule_valid view_freshness view_problems wait_fresh");
-    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "19");
+           "alert_problems answer_call failure_way_out failure_words job_findings ledger_findings ledger_problems "
+           "note_request operate_acknowledge operate_cancel operate_resume operate_run operate_silence operate_suspend "
+           "pg_cron_questions possible_injectors schedule_differs schedule_problem schedule_valid view_freshness "
+           "view_problems wait_fresh");
+    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "22");
 }
 END_TEST
 
