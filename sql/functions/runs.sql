@@ -100,6 +100,7 @@ RETURNS TABLE (job_id bigint, state chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
+DECLARE v_first timestamptz := (SELECT min(x) FROM unnest(p_slot) AS x);
 BEGIN
     RETURN QUERY
     WITH ended AS (
@@ -109,7 +110,7 @@ BEGIN
         FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
     ), taken AS (
         DELETE FROM chime.run r USING ended e
-         WHERE r.job_id = ANY (p_job) AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
+         WHERE r.job_id = ANY (p_job) AND r.slot >= v_first AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
         RETURNING r.run_id, r.job_id, r.kind, r.slot,
                   CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
                   r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at,
@@ -125,7 +126,8 @@ BEGIN
     )
     UPDATE chime.job_state s
        SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
-           missed_after = t.kind = 'schedule' AND s.missed_at > t.slot AND chime.missed_after(t.job_id, t.slot, t.finished_at),
+           missed_after = t.kind = 'schedule' AND s.missed_at > t.slot
+                          AND EXISTS (SELECT FROM chime.missed m WHERE m.job_id = t.job_id AND m.first_slot > t.slot AND m.first_slot <= t.finished_at),
            last_duration_us = t.took,
            last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
            consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
