@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 
-/* What kind of failure: decides the exit status of the command line (design: surface.md). */
+/* What kind of failure: decides the exit status of the command line. */
 enum error_kind {
     ERROR_NONE = 0,
     ERROR_FAILED = 1,      /* a run or a check failed */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Logs a list of errors, each with its place and hint. */
 #include <stdlib.h>
 
 #include "base/log.h"

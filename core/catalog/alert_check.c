@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Checks the rules of alerts in conf.d: a rule that is changed has to exist, in that database, and may be changed
+ * so. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* What a reload changes, for people: jobs, plugins, alerts, sinks and heartbeats that two catalogs have differently. */
 #include <stdlib.h>
 #include <string.h>
 

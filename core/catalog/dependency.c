@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Resolves `after`: refuses names that are not there, and cycles. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Collects the jobs of each database, from plugins and conf.d, and puts what conf.d says over what a plugin
+ * declares. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Chooses which plugins each database has: what conf.d enables, and the views that conf.d declares itself. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Checks the plugins that a database has against its configuration: settings, modes, channels, shared views; orders
+ * them. */
 #include <stdlib.h>
 #include <string.h>
 

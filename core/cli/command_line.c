@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Reads the command line by the table of commands: options, arguments, formats; then runs the command. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>

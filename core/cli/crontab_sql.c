@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Whether PostgreSQL reads the SQL of a crontab's line as one statement that a job may be. */
 #include "base/sqltext.h"
 #include "cli/crontab.h"
 

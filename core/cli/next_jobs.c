@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `pgchime next [JOB]`: when one job or all jobs are due next. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `pgchime next --schedule`: the slots of any schedule, without a database. */
 #include <stdio.h>
 
 #include "base/clock.h"

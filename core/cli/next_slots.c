@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* The slots that `pgchime next` lists, and their rows. */
 #include <stdlib.h>
 
 #include "base/memory.h"

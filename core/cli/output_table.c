@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Draws lists as tables, as wide as the terminal (libsmartcols). */
 #include <jansson.h>
 #include <libsmartcols.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Reads pgchime.conf and the files of conf.d into one configuration. */
 #include "config/reader.h"
 
 #include <errno.h>

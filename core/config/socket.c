@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Where the control socket is when nothing says so. */
 #include <string.h>
 
 #include "config/config.h"

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Dispatch: claims the runs that are due, gives each to a session's queue, and asks again when something has
+ * changed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

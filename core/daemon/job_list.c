@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* The jobs of a database by its catalog: those of plugins that sleep are kept, but not active. */
 #include <stdlib.h>
 #include <string.h>
 

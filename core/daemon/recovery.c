@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Recovery: runs whose outcome is unknown are judged once their sessions are gone: done, again, or lost. */
 #include <stdlib.h>
 #include <string.h>
 

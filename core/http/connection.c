@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* A connection of a client: reads one request after the other, sends answers, ends what takes too long. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The options of a job (design: calendar.md), as one table that configuration, SQL and plugins share.
+/* The options of a job, as one table that configuration, SQL and plugins share.
  *
  * Every source gives options as names and texts; options_set reads one. Sources are layered with options_inherit:
  * what conf.d sets wins over the plugin's defaults, and those over the product's. */

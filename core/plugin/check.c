@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* How the checks of a declaration say where they failed. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

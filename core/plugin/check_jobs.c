@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Checks the jobs that a plugin declares. */
 #include <string.h>
 
 #include "base/instant.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Checks names that a plugin declares: their form, and that none comes twice. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Checks the views, indexes and other objects that a plugin declares. */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Writes what a plugin declares as JSON, inside the plugin host. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

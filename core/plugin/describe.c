@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Describes all files of the plugin folder, each in a plugin host of its own, and says what is wrong with one. */
 #define _GNU_SOURCE 1
 
 #include <ctype.h>

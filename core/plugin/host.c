@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* The plugin host: the process in which a plugin's file is loaded (dlopen) or read, and described on standard
+ * output. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Settings that a plugin declares: their types and bounds, and whether a value of conf.d fits. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

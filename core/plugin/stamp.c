@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* A stamp of the plugin folder: whether any file in it changed. */
 #define _GNU_SOURCE 1
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Writes lists as JSON, NDJSON and CSV. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* Texts and durations for people: what a terminal would obey is escaped. */
 #include <string.h>
 
 #include "base/text.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `why`: asks the ledger for what is known of one job and its upstreams. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `why`: the lines about one job, as a list. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `why`: what is wrong with a job, apart from its schedule. */
 #include <string.h>
 
 #include "plugin/plugins.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: PostgreSQL */
+/* `why`: what a job does or waits for now, in words. */
 #include <stdlib.h>
 #include <string.h>
 

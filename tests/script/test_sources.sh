@@ -28,6 +28,7 @@ mapfile -t sources < <(printf '%s\n' "${files[@]}" | grep -E '\.(c|h|sql|tsx?|mj
 complain "lines of more than $limit characters" "$(LC_ALL=C.UTF-8 grep -nE "^.{$limit}." "${sources[@]}" |
     grep -E '^[^:]*(\.([ch]|tsx?|mjs|css):|\.sql:[0-9]+: *--)' | cut -d: -f1,2)"
 
+complain 'files that say at their top not what they are about (script/files)' "$(script/files | grep ': $')"
 complain 'format() with more than four positions: chime.fill_template names what is put in' \
     "$(grep -nE '%([5-9]|[1-9][0-9])\$' sql/functions/*.sql | cut -d: -f1,2)"
 
