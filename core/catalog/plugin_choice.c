@@ -258,7 +258,7 @@ void choices_make(struct builder *builder)
         const struct config_plugin *entry = j < config->plugin_count ? &config->plugins[j] : NULL;
         const struct declaration *plugin = i < builder->set->count ? builder->set->plugins[i] : NULL;
         int order = plugin == NULL ? 1 : entry == NULL ? -1 : strcmp(plugin->name, entry->name);
-        if (order >= 0 && entry->view != NULL) {
+        if (order >= 0 && entry != NULL && entry->view != NULL) {
             add_view(builder, entry);
         }
         if (order <= 0) {

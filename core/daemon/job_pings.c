@@ -149,9 +149,9 @@ json_t *job_pings_found(const struct job_pings *pings, const char *database)
             continue;
         }
         char *summary = words_of(trouble);
-        json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:I, s:s}", "rule", "ping-failing", "subject", trouble->job,
-                                        "value", (json_int_t)(trouble->failed + trouble->dropped), "summary", summary));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:s}", "rule", "ping-failing", "subject", trouble->job,
+                                              "value", (json_int_t)trouble->failed + (json_int_t)trouble->dropped,
+                                              "summary", summary));
         free(summary);
     }
     return list;

@@ -281,6 +281,7 @@ static void listener_told(void *data, const struct pg_reply *reply)
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
+/* NOLINTNEXTLINE(readability-function-size): it is made of so many things */
 struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct job_pings *pings,
                          const struct config_database *database, struct snapshot *snapshot, const struct ledger *ledger,
                          const struct leader_lock *lock, const struct lead_handlers *handlers, void *data)

@@ -299,6 +299,7 @@ void ledger_suspend(const struct ledger *ledger, const struct suspension *suspen
 /* Up to two kinds of rows in one call, each for its own function; both travel in one request, and `last`, unless it is
  * NULL, behind them. */
 struct batch {
+    const struct pg_statement *statement;
     struct columns columns;
     size_t rows;
 };
@@ -311,21 +312,19 @@ static void batch_statement(struct batch *batch, const char *token, const char *
 }
 
 static void send_batches(const struct ledger *ledger, struct write_queue *queue, struct batch *first,
-                         const struct pg_statement *first_statement, struct batch *second,
-                         const struct pg_statement *second_statement, const struct pg_statement *last,
-                         pg_callback *callback, void *data)
+                         struct batch *second, const struct pg_statement *last, pg_callback *callback, void *data)
 {
     const char *parameters[2][COLUMNS_MAX + 1];
     struct pg_statement statements[3];
     size_t count = 0;
     if (first->rows > 0) {
         batch_statement(first, ledger->token, parameters[0]);
-        statements[count] = *first_statement;
+        statements[count] = *first->statement;
         statements[count++].parameters = parameters[0];
     }
     if (second->rows > 0) {
         batch_statement(second, ledger->token, parameters[1]);
-        statements[count] = *second_statement;
+        statements[count] = *second->statement;
         statements[count++].parameters = parameters[1];
     }
     if (last != NULL) {
@@ -381,8 +380,8 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
         .name = "chime_reclaim",
         .sql = "SELECT job_id, NULL, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
         .parameter_count = 6};
-    struct batch fresh = {0};
-    struct batch again = {0};
+    struct batch fresh = {.statement = &claim};
+    struct batch again = {.statement = &reclaim};
     for (size_t i = 0; i < count; i++) {
         if (claims[i].due.again) {
             add_reclaim(&again, &claims[i]);
@@ -390,7 +389,7 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
             add_claim(&fresh, &claims[i]);
         }
     }
-    send_batches(ledger, ledger->writes, &fresh, &claim, &again, &reclaim, NULL, callback, data);
+    send_batches(ledger, ledger->writes, &fresh, &again, NULL, callback, data);
 }
 
 static const char *log_word(enum log_runs log)
@@ -441,8 +440,8 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
         .name = "chime_retry",
         .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         .parameter_count = 11};
-    struct batch ends = {0};
-    struct batch retries = {0};
+    struct batch ends = {.statement = &finish};
+    struct batch retries = {.statement = &retry};
     for (size_t i = 0; i < count; i++) {
         add_end(finishes[i].retry_at == INSTANT_NONE ? &ends : &retries, &finishes[i]);
     }
@@ -450,8 +449,7 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
     if (totals != NULL) {
         totals_statement_init(&added, ledger->token, totals);
     }
-    send_batches(ledger, ledger->ends, &ends, &finish, &retries, &retry, totals != NULL ? &added.statement : NULL,
-                 callback, data);
+    send_batches(ledger, ledger->ends, &ends, &retries, totals != NULL ? &added.statement : NULL, callback, data);
     if (totals != NULL) {
         totals_statement_finish(&added);
     }
@@ -511,8 +509,8 @@ void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size
     static const struct pg_statement skip = {.name = "chime_skip",
                                              .sql = "SELECT job_id FROM chime.skip($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                                              .parameter_count = 9};
-    struct batch missed = {0};
-    struct batch skipped = {0};
+    struct batch missed = {.statement = &miss};
+    struct batch skipped = {.statement = &skip};
     for (size_t i = 0; i < count; i++) {
         if (passed[i].missed) {
             add_missed(&missed, &passed[i]);
@@ -520,7 +518,7 @@ void ledger_skip(const struct ledger *ledger, const struct skipped *passed, size
             add_skipped(&skipped, &passed[i]);
         }
     }
-    send_batches(ledger, ledger->writes, &missed, &miss, &skipped, &skip, NULL, callback, data);
+    send_batches(ledger, ledger->writes, &missed, &skipped, NULL, callback, data);
 }
 
 int64_t ledger_skipped_slots(const struct skipped *passed)

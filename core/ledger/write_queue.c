@@ -38,6 +38,7 @@ static void send_first(struct write_queue *queue)
 {
     const struct write *write = queue->first;
     queue->sent = true;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): called where there is one */
     pg_send(queue->connection, write->statements, write->count, answered, queue);
 }
 

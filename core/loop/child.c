@@ -144,6 +144,7 @@ static int file_of(const char *text)
 /* Of glibc 2.34 and later, also where what we were linked with was older. All descriptors of ours close by themselves;
  * this is for those of whoever started us. */
 #pragma weak posix_spawn_file_actions_addclosefrom_np
+/* NOLINTNEXTLINE(readability-redundant-declaration,readability-inconsistent-declaration-parameter-name) */
 int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
 
 static void close_from(posix_spawn_file_actions_t *actions, int first)

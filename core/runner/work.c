@@ -226,7 +226,7 @@ static void read_failure(struct work_result *result, const struct job *job, cons
 {
     snprintf(result->sqlstate, sizeof(result->sqlstate), "%s", pg_reply_sqlstate(reply));
     replace_message(result, job->origin == JOB_FROM_SQL ? pg_reply_lines(reply) : pg_reply_message(reply));
-    if (job->work == JOB_REFRESH && strcmp(result->sqlstate, WORK_HELD) == 0) {
+    if (job->work == JOB_REFRESH && result->message != NULL && strcmp(result->sqlstate, WORK_HELD) == 0) {
         result->message[strcspn(result->message, "\n")] = '\0';
     } else if (job->work == JOB_REFRESH) {
         char *message = refresh_message(job, result->sqlstate, pg_reply_message(reply));

@@ -103,7 +103,7 @@ void scheduler_destroy(struct scheduler *scheduler);
 void scheduler_pool(struct scheduler *scheduler, const char *name, int64_t limit);
 int64_t scheduler_pool_held(const struct scheduler *scheduler, const char *name); /* by runs; 0 where none is known */
 /* Before the first link: slots of the job were put on record as missed. */
-void scheduler_note_missed(struct scheduled *scheduled, instant at);
+void scheduler_note_missed(struct scheduled *it, instant at);
 /* Notifications and changes are due at once: whoever waits for the end of all runs does not wait for more of them to
  * come together. */
 void scheduler_hurry(struct scheduler *scheduler);

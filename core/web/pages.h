@@ -20,7 +20,7 @@ struct kept;
 struct pages *pages_create(struct loop *loop, const struct config *config);
 void pages_destroy(struct pages *pages); /* who waits is not answered; takes NULL */
 /* Answers the request, now or later, with the page of that target. `hides`: without the texts of jobs. */
-void pages_answer(struct pages *pages, struct http_request *request, const char *name, bool hides);
+void pages_answer(struct pages *pages, struct http_request *request, const char *target, bool hides);
 /* Called for each text of metrics, to add what is known of this process. */
 struct metrics;
 void pages_on_figures(struct pages *pages, void (*figures)(void *data, struct metrics *metrics), void *data);
