@@ -129,7 +129,7 @@ foreach(file IN LISTS script_tests)
     add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
     set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 1200 COST 20)
 endforeach()
-set_tests_properties(script/test_demo script/test_views PROPERTIES COST 200) # the longest
+set_tests_properties(script/test_demo script/test_docs script/test_views PROPERTIES COST 200) # the longest
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.
 file(GLOB fixture_plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/*.c")

@@ -135,7 +135,9 @@ static void print_list(const struct purge *purge, const struct purge_list *list)
     struct output_list *output = purge_output(list);
     output_print(&output, 1, &purge->invocation->style, stdout);
     output_destroy(output);
-    plugin_command_remark_cuts(purge->invocation);
+    if (list->count > 0) {
+        plugin_command_remark_cuts(purge->invocation);
+    }
 }
 
 static bool purge_listed(const struct purge *purge, struct visit *visit, const struct purge_list *list,

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: PostgreSQL
 make_base
 tar -C "$base" --exclude=./.complete -czf "$RUN_DIRECTORY/base.tar.gz" .
-# The user stays by intention (docs/getting-started.md, "Away with it").
+# The user stays by intention (docs/getting-started.md, "Remove it").
 piuparts --basetgz="$RUN_DIRECTORY/base.tar.gz" --distribution=bookworm --mirror="$debian_mirror/debian main" \
     --warn-on-leftovers-after-purge --scriptsdir=/etc/piuparts/scripts --log-level=info \
     "$packages"/pgchime_*.deb "$packages"/pgchime-plugins_*.deb "$packages"/pgchime-dev_*.deb \

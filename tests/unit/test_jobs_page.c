@@ -374,39 +374,6 @@ START_TEST(table_of_clock_changes_is_what_the_calendar_computes)
 }
 END_TEST
 
-/* --- blocks ------------------------------------------------------------------------------------------------------- */
-
-/* The next fenced block from *at on, which moves past it; NULL when there is none. */
-static char *next_block(const char **at)
-{
-    const char *start = strstr(*at, "\n```\n");
-    const char *end = start != NULL ? strstr(start + 5, "\n```\n") : NULL;
-    if (end == NULL) {
-        return NULL;
-    }
-    *at = end + 5;
-    return xstrndup(start + 5, (size_t)(end - start - 5));
-}
-
-START_TEST(blocks_of_the_page_pass_the_check)
-{
-    static const char *const lanes[] = {"mv_lanes"};
-    const char *at = page;
-    size_t count = 0;
-    samples.other_job = (struct declared_job){
-        .name = "refresh-lane-distributions", .schedule = "@daily", .refresh = {lanes, 1}, .command = ""};
-    use_plugin(&samples.other);
-    for (char *block = next_block(&at); block != NULL; block = next_block(&at)) {
-        bool is_main = strstr(block, "databases:") != NULL;
-        build(is_main ? block : MAIN_WITH_POOLS, is_main ? "" : block);
-        expect_findings(catalog, "");
-        free(block);
-        count++;
-    }
-    ck_assert_uint_ge(count, 3);
-}
-END_TEST
-
 /* --- conf.d ------------------------------------------------------------------------------------------------------- */
 
 /* With every entry that a "#" hides shown: those after eight spaces, and before a name and "=" or ":". */
@@ -534,7 +501,6 @@ int main(void)
     tcase_add_test(tests, example_of_each_schedule_is_understood);
     tcase_add_test(tests, words_for_schedules_are_understood);
     tcase_add_test(tests, table_of_clock_changes_is_what_the_calendar_computes);
-    tcase_add_test(tests, blocks_of_the_page_pass_the_check);
     tcase_add_loop_test(tests, sample_file_names_every_option_with_its_default, 0, COUNT_OF(samples_of_conf_d));
     suite_add_tcase(suite, tests);
     return suite_run(suite);
