@@ -33,7 +33,8 @@ struct catalog_plugin {
     size_t setting_count;
     const struct chime_channel *channels; /* those that the configuration asks for, by name */
     size_t channel_count;
-    const char *const *modes; /* one for each of the declaration's views: conf.d's, else the plugin's */
+    const char *const *modes;  /* one for each of the declaration's views: conf.d's, else the plugin's */
+    const char *const *frozen; /* likewise; NULL: nothing freezes */
 };
 
 struct catalog {

@@ -198,6 +198,7 @@ static void put_plugin(struct buffer *buffer, const struct catalog_plugin *plugi
         put_text(buffer, plugin->channels[i].definition);
     }
     put_texts(buffer, plugin->modes, plugin->declaration->view_count);
+    put_texts(buffer, plugin->frozen, plugin->declaration->view_count);
     put_declaration(buffer, plugin->declaration);
 }
 

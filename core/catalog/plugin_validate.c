@@ -69,13 +69,13 @@ static void merge_settings(struct builder *builder, const struct choice *choice,
     }
 }
 
-/* --- modes of views --- */
+/* --- modes of views, and what freezes of them --- */
 
-static const struct config_setting *given_mode(const struct config_plugin *entry, const char *relation)
+static const struct config_setting *given_for(const struct config_setting *given, size_t count, const char *relation)
 {
-    for (size_t i = 0; entry != NULL && i < entry->mode_count; i++) {
-        if (strcmp(entry->modes[i].name, relation) == 0) {
-            return &entry->modes[i];
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(given[i].name, relation) == 0) {
+            return &given[i];
         }
     }
     return NULL;
@@ -83,7 +83,9 @@ static const struct config_setting *given_mode(const struct config_plugin *entry
 
 static const char *view_mode(struct builder *builder, const struct choice *choice, const struct declared_view *view)
 {
-    const struct config_setting *given = given_mode(choice->entry, view->relation);
+    const struct config_setting *given = choice->entry != NULL ? given_for(choice->entry->modes,
+                                                                           choice->entry->mode_count, view->relation)
+                                                               : NULL;
     if (given == NULL) {
         return view->mode;
     }
@@ -123,6 +125,25 @@ static void merge_modes(struct builder *builder, const struct choice *choice, st
     plugin->modes = modes;
     for (size_t i = 0; choice->entry != NULL && i < choice->entry->mode_count; i++) {
         refuse_unknown_view(builder, choice, &choice->entry->modes[i]);
+    }
+}
+
+/* "" takes away what the plugin declares. */
+static void merge_frozen(struct builder *builder, const struct choice *choice, struct catalog_plugin *plugin)
+{
+    const struct declaration *declaration = choice->declaration;
+    const struct config_plugin *entry = choice->entry;
+    const char **frozen = arena_alloc(builder->arena, (declaration->view_count + 1) * sizeof(*frozen));
+    for (size_t i = 0; i < declaration->view_count; i++) {
+        const struct declared_view *view = &declaration->views[i];
+        const struct config_setting *given = entry != NULL
+                                                 ? given_for(entry->frozen, entry->frozen_count, view->relation)
+                                                 : NULL;
+        frozen[i] = given == NULL ? view->frozen : given->value[0] != '\0' ? given->value : NULL;
+    }
+    plugin->frozen = frozen;
+    for (size_t i = 0; entry != NULL && i < entry->frozen_count; i++) {
+        refuse_unknown_view(builder, choice, &entry->frozen[i]);
     }
 }
 
@@ -360,6 +381,7 @@ void choices_validate(struct builder *builder)
             .asked_for = choice->entry != NULL && choice->entry->enabled == CONFIG_ENABLED};
         choose_channels(builder, choice, &taken[count]);
         merge_settings(builder, choice, &taken[count]);
+        merge_frozen(builder, choice, &taken[count]);
         merge_modes(builder, choice, &taken[count++]);
     }
     size_t view_count = 0;

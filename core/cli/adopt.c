@@ -42,14 +42,14 @@ static json_t *indexes_json(const struct declared_view *view)
     return list;
 }
 
-static json_t *view_json(const struct declared_view *view, const char *mode)
+static json_t *view_json(const struct declared_view *view, const char *mode, const char *frozen)
 {
-    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "relation", view->relation,
+    return json_pack("{s:s, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "relation", view->relation,
                      "definition", view->definition, "key", names_json(&view->key), "key_index", view->key_index,
                      "grain", names_json(&view->grain), "mode", mode, "stamps", names_json(&view->stamps), "revisit",
                      text_or_null(view->revisit), "rejected", text_or_null(view->rejected), "indexes",
                      indexes_json(view), "comment", text_or_null(view->comment), "timezone",
-                     text_or_null(view->timezone));
+                     text_or_null(view->timezone), "frozen", text_or_null(frozen));
 }
 
 static json_t *plain_view_json(const struct declared_plain_view *view)
@@ -73,7 +73,7 @@ char *adoption_text(const struct catalog_plugin *plugin)
     json_t *views = json_array();
     json_t *plain_views = json_array();
     for (size_t i = 0; i < declaration->view_count; i++) {
-        json_array_append_new(views, view_json(&declaration->views[i], plugin->modes[i]));
+        json_array_append_new(views, view_json(&declaration->views[i], plugin->modes[i], plugin->frozen[i]));
     }
     for (size_t i = 0; i < declaration->plain_view_count; i++) {
         json_array_append_new(plain_views, plain_view_json(&declaration->plain_views[i]));

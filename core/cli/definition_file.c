@@ -86,9 +86,10 @@ bool definition_explain(struct visit *visit, const struct declaration *declarati
                                 view->mode,
                                 stamps,
                                 view->revisit,
-                                view->timezone};
+                                view->timezone,
+                                view->frozen};
     bool explained = pg_client_query(visit->client,
-                                     "SELECT chime.explain_definition($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                     "SELECT chime.explain_definition($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
                                      parameters, COUNT_OF(parameters), rows, err);
     free(key);
     free(grain);

@@ -20,6 +20,7 @@ static const struct output_column view_columns[] = {
     {"MISSING", "missing", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"SURPLUS", "surplus", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"ROUNDED", "rounded", OUTPUT_INTEGER, OUTPUT_WIDER},
+    {"FROZEN", "frozen", OUTPUT_INTEGER, OUTPUT_WIDER},
     {"METHOD", "method", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"REASON", "reason", OUTPUT_LONG, OUTPUT_WIDER},
     {"REPAIRED", "repaired", OUTPUT_BOOLEAN, OUTPUT_ALWAYS},
@@ -34,6 +35,7 @@ enum {
     COLUMN_MISSING,
     COLUMN_SURPLUS,
     COLUMN_ROUNDED,
+    COLUMN_FROZEN,
     COLUMN_METHOD,
     COLUMN_REASON,
     COLUMN_REPAIRED,
@@ -80,7 +82,8 @@ static bool take_apply_and_compare(struct view_visit *visit, struct comparison *
 {
     static const char fix_time[] = "SELECT set_config('chime.as_of', now()::text, true)";
     static const char refresh[] = "SELECT method, reason FROM chime.refresh($1, p_watch => false)";
-    static const char difference[] = "SELECT rows, missing, surplus, rounded FROM chime.difference($1)";
+    static const char difference[] = "SELECT rows, missing, surplus, rounded, chime.frozen_rows(chime.find_view($1))"
+                                     "  FROM chime.difference($1)";
     static const char differences[] =
         "SELECT d.side, (SELECT string_agg(k || ' = ' || coalesce(d.line ->> k, 'NULL'), ', ' ORDER BY u.n)"
         "                FROM unnest((chime.find_view($1)).key::text[]) WITH ORDINALITY AS u (k, n)), d.line"
@@ -142,6 +145,11 @@ static void add_findings(struct verification *verification, const struct view_vi
     output_set(views, COLUMN_MISSING, pg_rows_value(&found->difference, 0, 1));
     output_set(views, COLUMN_SURPLUS, pg_rows_value(&found->difference, 0, 2));
     output_set(views, COLUMN_ROUNDED, pg_rows_value(&found->difference, 0, 3));
+    output_set(views, COLUMN_FROZEN, pg_rows_value(&found->difference, 0, 4));
+    if (strcmp(pg_rows_value(&found->difference, 0, 4), "0") != 0) {
+        remark(visit->invocation, "view \"%s\" has %s frozen rows, which were left out", visit->name,
+               pg_rows_value(&found->difference, 0, 4));
+    }
     output_set(views, COLUMN_METHOD, pg_rows_value(&found->refreshed, 0, 0));
     output_set(views, COLUMN_REASON, pg_rows_value(&found->refreshed, 0, 1));
     output_set_number(views, COLUMN_REPAIRED, false);
@@ -225,6 +233,7 @@ const struct command command_verify = {
         "refreshes of the view wait meanwhile, as long as the definition takes. MISSING: rows that the\n"
         "definition has and the view lacks; SURPLUS: the other way round. The first ten are shown, whole with\n"
         "-o wide or json. ROUNDED: rows that differ in last digits of floats only, with which nothing is wrong.\n"
+        "FROZEN: rows that are not compared, since no refresh changes them any more.\n"
         "METHOD full: the refresh did everything (-o wide says why), so a wrong row was made right before it was\n"
         "looked for. The exit status is 7 also after a repair: something was wrong.",
     .options = {{"repair", NULL, "refresh a view that differs in full, and keep that"}},

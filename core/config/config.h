@@ -129,6 +129,8 @@ struct config_plugin {
     size_t channel_count;
     const struct config_setting *modes; /* name: a view's relation; value: one of view_modes */
     size_t mode_count;
+    const struct config_setting *frozen; /* name: a view's relation; value: of chime_view.frozen */
+    size_t frozen_count;
     const struct config_view *view; /* it is no file of the plugin folder, but this; NULL: it is one */
     const char *file;
     int line;

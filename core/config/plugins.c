@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* plugin: { name = "..."; enabled = "auto"; database = "..."; settings: { ... }; channels = [...];
- * modes: { ... }; }; */
+ * modes: { ... }; frozen: { ... }; }; */
 #include <string.h>
 
 #include "base/text.h"
@@ -14,7 +14,7 @@
 static const struct setting_key keys[] = {
     {"name", SETTING_STRING},        {"enabled", SETTING_SWITCH}, {"database", SETTING_STRING},
     {"view_schema", SETTING_STRING}, {"settings", SETTING_GROUP}, {"channels", SETTING_NAMES},
-    {"modes", SETTING_GROUP},
+    {"modes", SETTING_GROUP},        {"frozen", SETTING_GROUP},
 };
 static const struct setting_table table = {keys, COUNT_OF(keys)};
 
@@ -107,22 +107,39 @@ static const char *read_mode(struct reader *reader, const config_setting_t *sett
     return NULL;
 }
 
+/* What a condition may say is for the server. */
+static const char *read_condition(struct reader *reader, const config_setting_t *setting)
+{
+    const char *view = reader_shown(reader, config_setting_name(setting));
+    const char *given = config_setting_get_string(setting);
+    if (given == NULL) {
+        reader_report(reader, setting, "write it in double quotes",
+                      "frozen of view \"%s\": expected a string, found %s", view, setting_type_found(setting));
+    } else if (!utf8_valid(given, strlen(given))) {
+        reader_report(reader, setting, "\\x escapes must give UTF-8", "frozen of view \"%s\" is not UTF-8", view);
+        given = NULL;
+    }
+    return given != NULL ? arena_strdup(reader->arena, given) : NULL;
+}
+
 /* Which views there are is the plugin's to say. */
-static void read_modes(struct reader *reader, const config_setting_t *group, struct config_plugin *plugin)
+static const struct config_setting *read_by_view(struct reader *reader, const config_setting_t *group,
+                                                 const char *(*read)(struct reader *, const config_setting_t *),
+                                                 size_t *taken)
 {
     size_t count = setting_count(group);
-    struct config_setting *modes = arena_alloc(reader->arena, (count + 1) * sizeof(*modes));
-    plugin->modes = modes;
+    struct config_setting *values = arena_alloc(reader->arena, (count + 1) * sizeof(*values));
     for (size_t i = 0; i < count; i++) {
         const config_setting_t *setting = setting_at(group, i);
-        const char *mode = setting_is_duplicate(setting) ? NULL : read_mode(reader, setting);
-        if (mode != NULL) {
-            modes[plugin->mode_count++] = (struct config_setting){
+        const char *value = setting_is_duplicate(setting) ? NULL : read(reader, setting);
+        if (value != NULL) {
+            values[(*taken)++] = (struct config_setting){
                 .name = arena_strdup(reader->arena, config_setting_name(setting)),
-                .value = mode,
+                .value = value,
                 .line = reader_line(reader, setting)};
         }
     }
+    return values;
 }
 
 static const char *read_name(struct reader *reader, const config_setting_t *group)
@@ -170,7 +187,11 @@ void plugin_read(struct reader *reader, const config_setting_t *group)
     }
     const config_setting_t *modes = config_setting_get_member(group, "modes");
     if (modes != NULL && config_setting_is_group(modes)) {
-        read_modes(reader, modes, &plugin);
+        plugin.modes = read_by_view(reader, modes, read_mode, &plugin.mode_count);
+    }
+    const config_setting_t *frozen = config_setting_get_member(group, "frozen");
+    if (frozen != NULL && config_setting_is_group(frozen)) {
+        plugin.frozen = read_by_view(reader, frozen, read_condition, &plugin.frozen_count);
     }
     const config_setting_t *channels = config_setting_get_member(group, "channels");
     if (channels != NULL && reader->report->count == findings_before) {

@@ -215,9 +215,10 @@ static void send_view(struct install *install)
                                 view->rejected,
                                 indexes,
                                 view->comment,
-                                view->timezone};
-    send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)", 15,
-         parameters, tried);
+                                view->timezone,
+                                plugin->frozen[install->item]};
+    send(install, "SELECT chime.install_view($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         COUNT_OF(parameters), parameters, tried);
     free(key);
     free(grain);
     free(stamps);

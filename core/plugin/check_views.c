@@ -89,7 +89,8 @@ static bool check_view(struct check *check, size_t index, const struct chime_vie
                                  .revisit = from->revisit,
                                  .rejected = from->rejected,
                                  .comment = from->comment,
-                                 .timezone = from->timezone};
+                                 .timezone = from->timezone,
+                                 .frozen = from->frozen};
     if (!check_name(check, place, "relation", from->relation, &rule_relation) ||
         !check_given(check, place, "definition", from->definition) ||
         !(check->declaration->derives || check_given(check, place, "key", from->key)) ||

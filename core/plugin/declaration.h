@@ -49,6 +49,7 @@ struct declared_view {
     size_t index_count;
     const char *comment;  /* NULL */
     const char *timezone; /* NULL: UTC */
+    const char *frozen;   /* NULL */
 };
 
 struct declared_plain_view {

@@ -38,6 +38,7 @@ static const struct shape_member view_members[] = {
     TEXT(chime_view, stamps),   TEXT(chime_view, revisit),
     TEXT(chime_view, rejected), LIST(chime_view, indexes, shape_index),
     TEXT(chime_view, comment),  TEXT(chime_view, timezone),
+    TEXT(chime_view, frozen),
 };
 static const struct shape shape_view = SHAPE(chime_view, view_members);
 

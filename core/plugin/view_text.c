@@ -11,7 +11,7 @@
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
-static const char *const own_options[] = {"key",     "grain",   "mode",    "stamps",   "revisit", "rejected",
+static const char *const own_options[] = {"key",     "grain",   "mode",    "stamps",   "revisit", "rejected", "frozen",
                                           "comment", "version", "summary", "schedule", "after",   "on"};
 
 #define NAMES_MAX 128
@@ -307,6 +307,7 @@ const struct chime_plugin *view_text_plugin(struct arena *arena, const char *nam
                                 .stamps = value_of(text, "stamps"),
                                 .revisit = value_of(text, "revisit"),
                                 .rejected = value_of(text, "rejected"),
+                                .frozen = value_of(text, "frozen"),
                                 .comment = comment,
                                 .timezone = value_of(text, "timezone")};
     *job = (struct chime_job){.name = job_name(arena, name),

@@ -8,9 +8,9 @@
  * Does: split such a text into options and one definition, and make of both what a plugin with one view of that name
  *   and one job, refresh-NAME, would describe.
  * Does not: read files; parse SQL (the server says whether it is one SELECT); know the database.
- * Options: key, grain, mode, stamps, revisit, rejected, comment, timezone (also the job's), version, summary, schedule,
- *   after, on, debounce, and those of jobs. Without version, it is a hash of the text; without anything that makes the
- *   job run, it has VIEW_TEXT_LAG. */
+ * Options: key, grain, mode, stamps, revisit, rejected, frozen, comment, timezone (also the job's), version,
+ *   summary, schedule, after, on, debounce, and those of jobs. Without version, it is a hash of the text; without
+ *   anything that makes the job run, it has VIEW_TEXT_LAG. */
 #ifndef CHIME_PLUGIN_VIEW_TEXT_H
 #define CHIME_PLUGIN_VIEW_TEXT_H
 

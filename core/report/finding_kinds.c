@@ -52,6 +52,7 @@ static const struct finding_kind kinds[] = {
     {"view-differs", "view", "what marks said of changes was not all: a part of its rows was wrong"},
     {"view-unverified", "view", "a difference would not be found"},
     {"view-index", "view", "a refresh computes all of it for one row that changed"},
+    {"late-rows", "view", "what arrived after its group was frozen is in no view, and nowhere once its row is gone"},
     {"change-log", "view", "it takes disk space, and each look at it costs more"},
     {"refresh-temp-limit", "view", "a refresh in full would fail"},
     {"policies", "policies", "who may read the view sees rows that the table's policies hide"},

@@ -77,6 +77,7 @@ static const struct family families[] = {
     {"view_target_seconds", GAUGE, "seconds", {"view"}, "How far it may be: its target_lag."},
     {"view_refresh_duration_seconds", GAUGE, "seconds", {"view"}, "How long its last refresh took."},
     {"view_refreshes", COUNTER, NULL, {"view"}, "Refreshes."},
+    {"view_late_groups", COUNTER, NULL, {"view"}, "Frozen groups that a source would have changed."},
     {"view_rows", GAUGE, NULL, {"view"}, "Rows that it holds."},
     {"view_bytes", GAUGE, "bytes", {"view"}, "Its size, with indexes."},
     {"view_verified_timestamp_seconds", GAUGE, "seconds", {"view"}, "When it was last compared with its definition."},
@@ -294,6 +295,8 @@ static const char views_sql[] = ROWS(
                                         "('view_refresh_duration_seconds', " SECONDS(
                                             "w.duration_us") ", w.name, NULL),"
                                                              "('view_refreshes', w.refreshes::text, w.name, NULL), "
+                                                             "('view_late_groups', CASE WHEN w.frozen_before IS NOT "
+                                                             "NULL THEN w.late::text END, w.name, NULL), "
                                                              "('view_rows', w.rows::text, w.name, NULL),"
                                                              "('view_bytes', w.bytes::text, w.name, NULL),"
                                                              "('view_verified_timestamp_seconds', " EPOCH(

@@ -22,6 +22,8 @@ static const struct output_column columns[] = {
     {"ERROR", "error_after_ms", OUTPUT_DURATION, OUTPUT_WIDER},
     {"PENDING", "pending", OUTPUT_BOOLEAN, OUTPUT_WIDER},
     {"VERIFIED", "verified_at", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"FROZEN BEFORE", "frozen_before", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"LATE", "late", OUTPUT_INTEGER, OUTPUT_WIDER},
     {"CHANGED", "changed_at", OUTPUT_INSTANT, OUTPUT_WIDER},
     {"DURATION", "last_duration_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
     {"INSERTED", "inserted", OUTPUT_INTEGER, OUTPUT_ALWAYS},
@@ -39,7 +41,8 @@ static const char views_sql[] =
     "SELECT relation, $1::text, view_schema, plugin, plugin_state, mode, method, keys, rows, refreshed_at,"
     "       (extract(epoch FROM age) * 1000000)::bigint, freshness, (extract(epoch FROM behind) * 1000000)::bigint,"
     "       (extract(epoch FROM target_lag) * 1000000)::bigint, (extract(epoch FROM warn_after) * 1000000)::bigint,"
-    "       (extract(epoch FROM error_after) * 1000000)::bigint, pending, verified_at, changed_at, duration_us,"
+    "       (extract(epoch FROM error_after) * 1000000)::bigint, pending, verified_at, frozen_before, late, changed_at,"
+    "       duration_us,"
     "       inserted, updated, deleted, rejected, refreshes, bytes, reason, full_reason"
     "  FROM chime.view_status WHERE $2::boolean OR freshness <> 'fresh' ORDER BY relation, view_schema";
 

@@ -34,7 +34,7 @@ extern "C" {
 
 #define CHIME_MAGIC UINT32_C(0x43484d45) /* "CHME" */
 #define CHIME_ABI_MAJOR 1
-#define CHIME_ABI_MINOR 3
+#define CHIME_ABI_MINOR 4
 #define CHIME_ENTRY chime_plugin_describe
 #define CHIME_ENTRY_NAME "chime_plugin_describe"
 
@@ -79,6 +79,8 @@ struct chime_view {
     const char *comment;       /* COMMENT ON the kept relation */
     const char *timezone;      /* since 1.2: TimeZone while it is defined, refreshed and compared, whoever does so:
                                   "Europe/Berlin"; NULL: UTC */
+    const char *frozen;        /* since 1.4: which rows no refresh changes any more, also when those of the sources are
+                                  gone: "day < chime.as_of() - interval '90 days'", by the key; NULL: none */
 };
 
 /* A plain view, nothing is kept: for what is cheap to read off kept relations, or as a fallback to sources. Made after

@@ -158,7 +158,8 @@ END $$
 -- expiry until it finds nothing more, for a partition once. `guard` gives what hinders it just now, or NULL: it is
 -- asked before anything is read, and before each batch under `locks`, with which nobody makes a trigger, an index or a
 -- column there until the batch is committed. A partition goes as a whole, when the end of its range is past the limit,
--- so that nothing younger goes with it.
+-- so that nothing younger goes with it. Rows that groups of views need which are to be frozen, and are not yet, stay
+-- (chime.needed_rows), and so does a partition that has such a row.
 -- chime:begin retention_steps
 CREATE OR REPLACE FUNCTION retention_steps()
 RETURNS TABLE (source text, action text, object text, older_than timestamptz, obstacle text, remark text, guard text, locks text,
@@ -170,6 +171,7 @@ DECLARE
     v_part record;
     v_clock text;
     v_columns text;
+    v_need record;
     v_count constant text := 'SELECT count(*), min(t.%1$I), max(t.%1$I) FROM %2$s t WHERE %3$s';
 BEGIN
     SELECT p.view_schema INTO STRICT v_schema FROM chime.plugin p WHERE p.name = 'retention';
@@ -185,6 +187,14 @@ BEGIN
         next_key := NULL;
         perform := NULL;
         counted := NULL;
+        SELECT coalesce(string_agg(' AND NOT ' || n.needed, '' ORDER BY n.view), '') AS kept,
+               string_agg(n.words, '; ' ORDER BY n.view) FILTER (WHERE n.needed IS NOT NULL) AS words,
+               string_agg(n.words, '; ' ORDER BY n.view) FILTER (WHERE n.needed IS NULL) AS fault,
+               coalesce(string_agg(format(' UNION ALL SELECT format(%L, coalesce(to_char(max(%s), ''YYYY-MM-DD HH24:MI:SS''), ''for ever'')) '
+                                          'FROM @part@ t WHERE %s HAVING count(*) > 0',
+                                          format('view %s needs rows of it until %%s', n.view), n.until, n.needed), '' ORDER BY n.view), '') AS asked
+          INTO v_need FROM chime.needed_rows(v_policy.relation) AS n;
+        remark := nullif(concat_ws('; ', remark, v_need.words), '');
         IF v_policy.fault IS NOT NULL THEN
             action := 'nothing';
             object := v_policy.relation;
@@ -196,27 +206,27 @@ BEGIN
             USING v_policy.relation, v_policy.aged_by, v_policy.warm, v_policy.by_partition
         LOOP
             object := v_part.part;
-            obstacle := v_clock;
+            obstacle := coalesce(v_clock, v_need.fault);
             IF v_part.ends IS NULL THEN
                 action := 'move';
                 locks := format('LOCK TABLE ONLY %s IN ROW EXCLUSIVE MODE', concat_ws(', ONLY ', object, to_regclass(v_policy.cold_table)));
                 setup := format('SELECT %I.retention_setup(%L, %L, %L)', v_schema, v_part.part, v_policy.cold_table, v_policy.aged_by);
                 EXECUTE format('SELECT * FROM %I.retention_batches($1, $2, $3, $4, $5)', v_schema) INTO next_key, perform, v_columns
-                  USING v_part.part, format(v_policy.old, v_policy.warm), format(v_policy.old, v_policy.cold),
+                  USING v_part.part, format(v_policy.old, v_policy.warm) || v_need.kept, format(v_policy.old, v_policy.cold),
                         v_policy.cold_table, v_policy.batch_rows;
                 guard := format('SELECT %I.retention_obstacle(%L, %L, %L, %L, %L)', v_schema, v_part.part, source, v_policy.cold_table,
                                 v_policy.triggers, v_columns);
-                counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm));
+                counted := format(v_count, v_policy.aged_by, 'ONLY ' || object, format(v_policy.old, v_policy.warm) || v_need.kept);
             ELSE
                 action := 'detach';
                 guard := format('SELECT %I.retention_part_obstacle(%L, %L)', v_schema, object, format(
                     'SELECT %L WHERE NOT EXISTS (SELECT FROM %I.retention_parts(%L, %L, %L, %L) AS p WHERE p.part = %s AND p.bounds = %L)',
                     object || ' is no partition any more, or has other bounds', v_schema, v_policy.relation, v_policy.aged_by,
-                    v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds));
+                    v_policy.warm, v_policy.by_partition, v_part.part::oid, v_part.bounds) || replace(v_need.asked, '@part@', object));
                 locks := NULL;
                 setup := NULL;
                 next_key := NULL;
-                obstacle := coalesce(v_clock, CASE WHEN NOT v_part.is_owned THEN format(
+                obstacle := coalesce(v_clock, v_need.fault, CASE WHEN NOT v_part.is_owned THEN format(
                     '%I does not own it; let its owner run: ALTER TABLE %s DETACH PARTITION %s',
                     current_user, v_policy.relation, object) END);
                 perform := format(

@@ -105,7 +105,7 @@ BEGIN
     IF chime.install_view(p_plugin ->> 'name', v_schema, p_plugin ->> 'source_schema', v_relation, p_view ->> 'definition',
                           chime.json_names(p_view -> 'key'), p_view ->> 'key_index', chime.json_names(p_view -> 'grain'), p_view ->> 'mode',
                           chime.json_names(p_view -> 'stamps'), p_view ->> 'revisit', p_view ->> 'rejected', p_view -> 'indexes',
-                          p_view ->> 'comment', p_view ->> 'timezone') THEN
+                          p_view ->> 'comment', p_view ->> 'timezone', p_view ->> 'frozen') THEN
         PERFORM chime.refresh(v_schema || '.' || v_relation, true);
     END IF;
     EXECUTE format('SELECT count(*) FROM %I.%I', v_schema, v_relation) INTO v_rows;

@@ -55,13 +55,27 @@ RETURN (
     SELECT CASE WHEN p_key IS NULL THEN 'true' ELSE coalesce('(' || string_agg(s.step, ' OR ' ORDER BY s.n) || ')', 'false') END FROM steps s);
 COMMENT ON ROUTINE chime.grain_behind IS 'the condition of groups behind a key';
 
--- A FROM item: the groups there are, those of the definition and those that are kept.
-CREATE OR REPLACE FUNCTION chime.grain_groups(p_view chime.view, p_condition text) RETURNS text
+-- A FROM item: the groups there are, those of the definition and those that are kept, but for frozen ones.
+CREATE OR REPLACE FUNCTION chime.grain_groups(p_view chime.view, p_within text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format('(SELECT %s FROM %I.%I WHERE %s UNION ', g.names, p_view.view_schema, p_view.relation || '__live', p_condition)
-               || format('SELECT %s FROM %I.%I WHERE %s)', g.names, p_view.view_schema, p_view.relation, p_condition)
-        FROM (SELECT string_agg(quote_ident(u.name), ', ' ORDER BY u.n) AS names FROM unnest(p_view.grain) WITH ORDINALITY AS u (name, n)) AS g);
-COMMENT ON ROUTINE chime.grain_groups IS 'a FROM item: groups of the definition and groups that are kept';
+RETURN (SELECT format('(SELECT %s FROM %I.%I WHERE %s UNION ', g.names, p_view.view_schema, p_view.relation || '__live', c.condition)
+               || format('SELECT %s FROM %I.%I WHERE %s)', g.names, p_view.view_schema, p_view.relation, c.condition)
+        FROM (SELECT string_agg(quote_ident(u.name), ', ' ORDER BY u.n) AS names FROM unnest(p_view.grain) WITH ORDINALITY AS u (name, n)) AS g,
+             (SELECT p_within || CASE WHEN chime.freezes_groups(p_view) THEN ' AND ' || chime.unfrozen(p_view) ELSE '' END AS condition) AS c);
+COMMENT ON ROUTINE chime.grain_groups IS 'a FROM item: groups of the definition and groups that are kept, but for frozen ones';
+
+-- Without a range all groups are meant that can be computed. Who names one means its groups. Where the condition says
+-- more than how old a group is, some of them may not be frozen.
+CREATE OR REPLACE FUNCTION chime.refuse_frozen_range(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' AS $$
+DECLARE v_before timestamptz := chime.frozen_at(p_view.view_schema, p_view.relation) - p_view.frozen_after;
+BEGIN
+    IF p_view.frozen_by = chime.grain_time(p_view) AND cardinality(p_view.frozen_columns) = 1 AND coalesce(p_from < v_before, true) AND v_before IS NOT NULL THEN
+        RAISE EXCEPTION 'groups of %.% before % are frozen: they stay as they are', p_view.view_schema, p_view.relation, v_before USING ERRCODE = 'CH008',
+            HINT = format('--from ''%s'' computes those after them', to_char(v_before, 'YYYY-MM-DD HH24:MI:SS"Z"'));
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refuse_frozen_range IS 'raises when a range that is to be computed again has frozen groups';
 
 -- Only a kept table whose groups an index finds: a batch is to be bounded.
 CREATE OR REPLACE FUNCTION chime.refuse_backfill(p_view chime.view, p_from timestamptz, p_to timestamptz) RETURNS void
@@ -90,6 +104,7 @@ BEGIN
             HINT = format('its grain is (%s), and --from and --to need a timestamptz or a date in it: leave them out, for all groups',
                           array_to_string(p_view.grain, ', '));
     END IF;
+    PERFORM chime.refuse_frozen_range(p_view, p_from, p_to) WHERE p_from IS NOT NULL OR p_to IS NOT NULL;
 END $$;
 COMMENT ON ROUTINE chime.refuse_backfill IS 'raises when groups of a view cannot be computed by the batch';
 
@@ -218,9 +233,9 @@ COMMENT ON ROUTINE chime.batch_span IS 'the condition that holds the groups of a
 CREATE OR REPLACE FUNCTION chime.batch_rows(p_view chime.view, p_arrays text, p_place bigint) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    v_rows text := format('SELECT %s FROM %I.%I v WHERE %s AND (%s)',
+    v_rows text := format('SELECT %s FROM %I.%I v WHERE %s AND %s AND (%s)',
         chime.column_list(format('%I.%I', p_view.view_schema, p_view.relation)::regclass), p_view.view_schema,
-        p_view.relation || '__live', chime.batch_span(p_view, p_place),
+        p_view.relation || '__live', chime.unfrozen(p_view), chime.batch_span(p_view, p_place),
         (SELECT string_agg(format('EXISTS (SELECT FROM groups k WHERE %s)', m), ' OR ')
          FROM chime.grain_matches(chime.kept_of(p_view), p_view.grain, 'k', 'v') AS m));
 BEGIN
@@ -249,8 +264,7 @@ DECLARE
 BEGIN
     PERFORM chime.vet_again(p_view);
     PERFORM set_config('TimeZone', p_view.timezone, true);
-    EXECUTE chime.refresh_keyed_statement(p_view.view_schema, p_view.relation, p_view.key, p_view.stamps, p_view.grain, v_arrays,
-                                          chime.batch_rows(p_view, v_arrays, p_place))
+    EXECUTE chime.refresh_keyed_statement(p_view, v_arrays, chime.batch_rows(p_view, v_arrays, p_place))
       INTO v_live, v_held, inserted, updated, deleted;
     PERFORM chime.require_kept(p_view);
     IF v_live <> v_held - deleted + inserted THEN

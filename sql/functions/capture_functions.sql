@@ -316,7 +316,7 @@ COMMENT ON ROUTINE chime.write_insert_capture IS 'makes the trigger function of 
 -- What a write of one row pays is mostly that plans and expressions are made ready to run, anew for each statement:
 -- each node, column and function of them. So the way of one row has no sublink, no default and no NULL to RETURN, which
 -- would be an expression (NEW is none, and NULL in a trigger of a statement).
--- One row of a DELETE: as one of an INSERT.
+-- One row of a DELETE: as one of an INSERT, and `chime_gone`.
 -- One row of an UPDATE: whether there are more is asked before, since pairs of different rows differ. A row that has
 -- its key still is marked at once; one that has not, that has NULL in its key, or that was lost on its way to another
 -- partition (a trigger stopped it) takes longer. It is compared by its bytes: that calls no function of the type, and
@@ -362,8 +362,8 @@ BEGIN
                     RETURN NEW;
                 END IF;
             ELSIF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO {{part}} (chime_xid, chime_whole, {{columns}})
-                SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, {{columns}} FROM {{old_rows}} LIMIT 2;
+                INSERT INTO {{part}} (chime_xid, chime_whole, chime_gone, {{columns}})
+                SELECT pg_catalog.pg_current_xact_id(), NULL::pg_catalog.bool, true, {{columns}} FROM {{old_rows}} LIMIT 2;
                 GET DIAGNOSTICS v_rows = ROW_COUNT;
                 IF v_rows OPERATOR(pg_catalog.<) 2 THEN
                     RETURN NEW;
@@ -375,7 +375,8 @@ BEGIN
             v_jit := pg_catalog.current_setting('jit');
             PERFORM pg_catalog.set_config('jit', 'off', true);
             IF TG_OP OPERATOR(pg_catalog.=) 'DELETE' THEN
-                INSERT INTO {{part}} ({{columns}}) SELECT {{distinct}} {{columns}} FROM (SELECT {{columns}} FROM {{old_rows}} OFFSET 2) AS d;
+                INSERT INTO {{part}} (chime_gone, {{columns}})
+                SELECT true, d.* FROM (SELECT {{distinct}} {{columns}} FROM (SELECT {{columns}} FROM {{old_rows}} OFFSET 2) AS d) AS d;
             ELSE
                 INSERT INTO {{part}} ({{columns}})
                 SELECT {{distinct}} {{columns}}

@@ -2,10 +2,10 @@
 -- The logs of captured changes, by the part.
 --
 -- Each source of a keyed view has a log, chime.change_N: one row (a mark) for each different key that a statement
--- changed, and a mark `chime_whole` for a TRUNCATE (true) or a row that could not be read (false). Triggers append to
--- it, those of statements from their transition tables, those of each row of an UPDATE, where that costs less, a mark
--- for each; readers delete nothing. A view keeps the snapshot that it last consumed, and takes the marks that were not
--- visible in that one.
+-- changed, `chime_gone` where it was a DELETE, and a mark `chime_whole` for a TRUNCATE (true) or a row that could not
+-- be read (false). Triggers append to it, those of statements from their transition tables, those of each row of an
+-- UPDATE, where that costs less, a mark for each; readers delete nothing. A view keeps the snapshot that it last
+-- consumed, and takes the marks that were not visible in that one.
 --
 -- A log is an inheritance parent without rows; writers append to its newest part, chime.change_N_P. A part goes, whole,
 -- once every view has passed it. A part that grew past chime.part_limit() takes no more marks: until it is gone, every

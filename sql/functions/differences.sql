@@ -35,15 +35,17 @@ COMMENT ON ROUTINE chime.compared_columns IS 'columns of a view in which its row
 -- Begins a statement: `kept` and `live`, each read once and without stamps; `missing` and `surplus`, the rows that only
 -- one of them has, compared by their bytes; `rounded`, keys of such pairs that differ in last digits of floats.
 -- chime_texts tells values apart that an operator takes for equal. Rows with a cast, since without PostgreSQL would ask
--- for the operator of each column. p_arrays: of some groups only, an expression for each grain column.
+-- for the operator of each column. p_arrays: of some groups only, an expression for each grain column. Frozen rows are
+-- in neither.
 CREATE OR REPLACE FUNCTION chime.comparison_statement(p_view chime.view, p_arrays text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_kept regclass := format('%I.%I', p_view.view_schema, p_view.relation);
     v_columns name[] := chime.compared_columns(p_view);
     v_rows text[] := ARRAY(
-        SELECT CASE WHEN p_arrays IS NULL THEN format('%I.%I', p_view.view_schema, r)
-                    ELSE format('(%s) AS v', chime.rows_of_groups(v_kept, format('%I.%I', p_view.view_schema, r), chime.column_list(v_kept), p_view.grain)) END
+        SELECT CASE WHEN p_arrays IS NULL THEN format('(SELECT * FROM %I.%I WHERE %s) AS v', p_view.view_schema, r, chime.unfrozen(p_view))
+                    ELSE format('(%s) AS v', chime.rows_of_groups(v_kept, format('%I.%I', p_view.view_schema, r), chime.column_list(v_kept), p_view.grain,
+                                                                  chime.unfrozen(p_view))) END
         FROM unnest(ARRAY[p_view.relation::text, p_view.relation || '__live']) AS r);
     v_texts text := (SELECT string_agg(quote_ident(a.attname) || '::text', ', ' ORDER BY a.attnum)
                      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -87,7 +89,7 @@ BEGIN
         || ' SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM missing), (SELECT count(*) FROM surplus), (SELECT count(*) FROM rounded)';
 END $$;
 COMMENT ON FUNCTION chime.difference IS
-    'how many rows the kept relation has, and how many only the live definition or only the kept relation has; rounded: that both have, but for last digits of floats; takes as long as the definition';
+    'how many rows the kept relation has beside frozen ones, and how many only the live definition or only the kept relation has; rounded: that both have, but for last digits of floats; takes as long as the definition';
 
 -- A row that has other values than it should is there twice: as it is kept, then as it should be.
 CREATE OR REPLACE FUNCTION chime.differences(p_view text, p_limit integer DEFAULT 10) RETURNS TABLE (side text, line jsonb)

@@ -66,6 +66,7 @@ BEGIN
                                                   THEN split_part(p_view.full_reason, ': CREATE INDEX', 1) ELSE p_view.full_reason END);
     END IF;
     RETURN NEXT format('unique by:  %s', array_to_string(p_view.key, ', '));
+    RETURN QUERY SELECT format('frozen:     %s', p_view.frozen) WHERE p_view.frozen IS NOT NULL;
     IF p_view.full_reason IS NULL THEN
         RETURN QUERY SELECT * FROM chime.explain_writes(p_view);
     ELSE
@@ -82,7 +83,7 @@ COMMENT ON ROUTINE chime.explain_view IS 'by what a view is keyed and what its w
 -- reading it. NULL stands for what chime.install_view finds out by itself.
 CREATE OR REPLACE FUNCTION chime.explain_definition(p_schema name, p_source_schema name, p_relation name, p_definition text, p_key name[] DEFAULT NULL,
                                          p_grain name[] DEFAULT NULL, p_mode text DEFAULT 'auto', p_stamps name[] DEFAULT '{}',
-                                         p_revisit text DEFAULT NULL, p_timezone text DEFAULT NULL) RETURNS SETOF text
+                                         p_revisit text DEFAULT NULL, p_timezone text DEFAULT NULL, p_frozen text DEFAULT NULL) RETURNS SETOF text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET lock_timeout = '2s' AS $$
 DECLARE
     v_name name := left(p_relation, 40) || '_explained_' || pg_backend_pid();
@@ -93,7 +94,7 @@ BEGIN
     BEGIN
         PERFORM chime.install_schema(p_schema);
         PERFORM chime.record_plugin(v_name, '0', '', p_schema, p_source_schema, 'installed', NULL, '{}');
-        PERFORM chime.install_view(v_name, p_schema, p_source_schema, v_name, p_definition, p_key, v_name || '_pk', p_grain, p_mode, p_stamps, p_revisit, NULL, '[]', NULL, p_timezone);
+        PERFORM chime.install_view(v_name, p_schema, p_source_schema, v_name, p_definition, p_key, v_name || '_pk', p_grain, p_mode, p_stamps, p_revisit, NULL, '[]', NULL, p_timezone, p_frozen);
         PERFORM chime.judge_view(p_schema, p_source_schema, v_name, NULL, true);
         SELECT ARRAY(SELECT l FROM chime.explain_view(v) AS l) INTO v_lines FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = v_name;
         RAISE EXCEPTION USING ERRCODE = 'CH000', MESSAGE = 'undone';

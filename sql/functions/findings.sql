@@ -110,6 +110,12 @@ BEGIN ATOMIC
            regexp_replace(substring(v.full_reason FROM 'CREATE INDEX.*$'), ' makes? it keyed.*$', '')
     FROM chime.view v WHERE v.full_reason ~ 'CREATE INDEX' AND v.found_wrong IS NULL
     UNION ALL
+    SELECT 'late-rows', 'warn', v.view_schema || '.' || v.relation,
+           format('view %s.%s was to change %s groups that are frozen, the last at %s', v.view_schema, v.relation, r.late,
+                  to_char(r.late_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')),
+           format('its rows arrive later than %s: a longer interval in "frozen" leaves them time; chime.recompute_frozen takes them in while all rows of these groups are there', justify_hours(v.frozen_after))
+    FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) WHERE r.late_at > now() - interval '7 days' AND v.frozen_after IS NOT NULL
+    UNION ALL
     SELECT 'daemon-twice', 'warn', d.instance, format('%s daemons are called %s: the log and the history cannot tell them apart', count(*), d.instance),
            'give their machines or containers names of their own'
     FROM (SELECT s.instance FROM chime.leader_status s WHERE s.alive

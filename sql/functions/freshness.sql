@@ -313,10 +313,11 @@ SELECT v.view_schema, v.relation, v.plugin, (SELECT s.state FROM chime.plugin_st
             THEN pg_total_relation_size(k.oid) END AS bytes,
        f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
        (SELECT max(n.verified_at) FROM chime.verification n
-         WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at
+         WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at,
+       r.frozen_at - v.frozen_after AS frozen_before, r.late, r.late_at
 FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
 JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation
 LEFT JOIN (SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) AS k -- to_regclass asks for USAGE
     ON k.nspname = v.view_schema AND k.relname = v.relation;
 COMMENT ON VIEW chime.view_status IS
-    'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed';
+    'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed; frozen_before: rows that are older are frozen (chime.view.frozen has the condition in full); late: frozen groups that a source would have changed since, by INSERT or UPDATE';

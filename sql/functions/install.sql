@@ -33,13 +33,13 @@ BEGIN
         EXECUTE format('REFRESH MATERIALIZED VIEW %s', p_kept);
         EXECUTE format('SELECT count(*) FROM %s', p_kept) INTO v_rows;
     ELSE
-        EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s', p_kept, chime.column_list(p_kept), chime.live_of(p_view));
+        EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s WHERE %4$s', p_kept, chime.column_list(p_kept), chime.live_of(p_view), chime.unfrozen(p_view));
         GET DIAGNOSTICS v_rows = ROW_COUNT;
     END IF;
     EXECUTE format('ANALYZE %s', p_kept);
     RETURN v_rows;
 END $$;
-COMMENT ON ROUTINE chime.fill_kept IS 'fills a kept relation from its definition; how many rows';
+COMMENT ON ROUTINE chime.fill_kept IS 'fills a kept relation from its definition, but for rows that are frozen; how many rows';
 
 -- A name that another relation's index has stays there: then PostgreSQL chooses one. p_replaced: whose indexes give
 -- theirs up.
@@ -139,12 +139,34 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.refuse_reserved_names IS 'raises when a column of a view has a name that begins with chime_';
 
+CREATE OR REPLACE FUNCTION chime.install_frozen(p_known chime.view, p_view chime.view, p_frozen text) RETURNS chime.view
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_view chime.view := p_view;
+    v_found record;
+BEGIN
+    IF p_frozen IS NOT NULL OR p_known.frozen IS NOT NULL THEN
+        SELECT * INTO v_found FROM chime.frozen_condition(p_view, p_frozen);
+        v_view.frozen_when := v_found.condition;
+        PERFORM chime.hold_refreshes(p_view) WHERE p_known.frozen_when IS NOT NULL;
+        PERFORM chime.refuse_thaw(p_known, v_view);
+        UPDATE chime.view v
+           SET frozen = p_frozen, frozen_when = v_found.condition, frozen_by = v_found.aged, frozen_after = v_found.age, frozen_columns = v_found.columns
+         WHERE v.view_id = p_view.view_id RETURNING * INTO v_view;
+        UPDATE chime.view_refresh r SET frozen_at = NULL
+         WHERE r.view_schema = v_view.view_schema AND r.relation = v_view.relation AND p_frozen IS NULL;
+    END IF;
+    RETURN v_view;
+END $$;
+COMMENT ON FUNCTION chime.install_frozen IS 'writes down which rows of a view freeze; raises where frozen rows would be lost by what is declared now';
+
 -- Makes or brings up to date one view of a plugin. Restartable: each call is one transaction, and a second one changes
 -- nothing. p_indexes: [{"name": ..., "columns": ..., "where": ...}]. Returns true when the kept relation is new or was
 -- made anew.
 CREATE OR REPLACE FUNCTION chime.install_view(p_plugin text, p_schema name, p_source_schema name, p_relation name, p_definition text,
                                    p_key name[], p_key_index name, p_grain name[], p_mode text, p_stamps name[],
-                                   p_revisit text, p_rejected text, p_indexes jsonb, p_comment text, p_timezone text DEFAULT NULL)
+                                   p_revisit text, p_rejected text, p_indexes jsonb, p_comment text, p_timezone text DEFAULT NULL,
+                                   p_frozen text DEFAULT NULL)
 RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
@@ -177,6 +199,7 @@ BEGIN
         UPDATE chime.view v SET key = chime.derived_key(chime.live_of(v)) WHERE v.view_id = v_view.view_id RETURNING * INTO v_view;
     END IF;
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
+    v_view := chime.install_frozen(v_known, v_view, p_frozen);
     v_kept := chime.kept_of(v_view);
     IF v_kept IS NOT NULL AND chime.is_outdated(v_kept, v_view) THEN
         PERFORM chime.hold_refreshes(v_view);
@@ -184,7 +207,7 @@ BEGIN
     ELSE
         IF v_kept IS NULL THEN
             PERFORM chime.make_kept(format('%I.%I', p_schema, p_relation), v_view);
-            UPDATE chime.view_refresh r SET refreshed_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
+            UPDATE chime.view_refresh r SET refreshed_at = NULL, frozen_at = NULL WHERE r.view_schema = p_schema AND r.relation = p_relation; -- to be filled
         ELSIF v_known.key IS DISTINCT FROM v_view.key THEN
             v_index := chime.key_index_of(v_kept, v_known.key, p_key_index);
             PERFORM chime.tell(format('index %s was dropped: it was unique over the key that %s had', v_index, v_kept)) WHERE v_index IS NOT NULL;
@@ -193,7 +216,7 @@ BEGIN
         PERFORM chime.dress_kept(chime.kept_of(v_view), v_view, p_key_index, p_indexes, p_comment);
     END IF;
     UPDATE chime.view v
-       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, v.key, p_stamps),
+       SET below = chime.views_below(v), refresh_full = chime.refresh_full_statement(p_schema, p_relation, v.key, p_stamps, chime.unfrozen(v)),
            rejected_query = chime.closed_query(v_path, p_rejected), revisit_query = chime.closed_query(v_path, p_revisit)
      WHERE v.view_id = v_view.view_id;
     RETURN v_kept IS DISTINCT FROM chime.kept_of(v_view);

@@ -68,7 +68,7 @@ BEGIN
     PERFORM chime.install_view(p_plugin.name, p_plugin.view_schema, p_plugin.source_schema, v_relation, p_declared ->> 'definition',
                                CASE WHEN p_declared ? 'key' THEN ARRAY(SELECT k::name FROM jsonb_array_elements_text(p_declared -> 'key') AS k) END,
                                v_relation || '_key', NULL, p_declared ->> 'mode', '{}', NULL, NULL, '[]',
-                               coalesce(p_declared ->> 'comment', 'kept by chime.keep_view'), p_declared ->> 'timezone');
+                               coalesce(p_declared ->> 'comment', 'kept by chime.keep_view'), p_declared ->> 'timezone', nullif(p_declared ->> 'frozen', ''));
     PERFORM chime.install_keys(p_plugin.view_schema, p_plugin.source_schema, v_relation, NULL);
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.plugin = p_plugin.name;
     SELECT * INTO v_done FROM chime.refresh(v_view.view_schema || '.' || v_view.relation);
@@ -217,28 +217,30 @@ COMMENT ON FUNCTION chime.install_kept_by_sql IS 'writes anew how views that are
 -- --- what people call ------------------------------------------------------------------------------------------------
 CREATE OR REPLACE FUNCTION chime.keep_view(name text, definition text, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
                                 schedule text DEFAULT NULL, mode text DEFAULT 'auto', view_schema text DEFAULT 'analytics',
-                                source_schema text DEFAULT 'public', timezone text DEFAULT NULL, comment text DEFAULT NULL) RETURNS text
+                                source_schema text DEFAULT 'public', timezone text DEFAULT NULL, comment text DEFAULT NULL,
+                                frozen text DEFAULT NULL) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.job_call (verb, arguments)
     VALUES ('keep_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
             'mode', mode, 'view_schema', view_schema, 'source_schema', source_schema,
-            'timezone', timezone, 'comment', comment))
+            'timezone', timezone, 'comment', comment, 'frozen', frozen))
     RETURNING answer ->> 'words';
 END;
 COMMENT ON FUNCTION chime.keep_view IS
     'keeps a view of a SELECT, fills it, and follows its sources within target_lag (1s where neither that nor a schedule is said); for administrators. What became of it';
 
 CREATE OR REPLACE FUNCTION chime.alter_view(name text, definition text DEFAULT NULL, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
-                                 schedule text DEFAULT NULL, mode text DEFAULT NULL, timezone text DEFAULT NULL, comment text DEFAULT NULL) RETURNS text
+                                 schedule text DEFAULT NULL, mode text DEFAULT NULL, timezone text DEFAULT NULL, comment text DEFAULT NULL,
+                                 frozen text DEFAULT NULL) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.job_call (verb, arguments)
     VALUES ('alter_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
-            'mode', mode, 'timezone', timezone, 'comment', comment))
+            'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen))
     RETURNING answer ->> 'words';
 END;
-COMMENT ON FUNCTION chime.alter_view IS 'changes a view that chime.keep_view made; what is NULL stays as it is. What became of it';
+COMMENT ON FUNCTION chime.alter_view IS 'changes a view that chime.keep_view made; what is NULL stays as it is, and '''' as frozen freezes nothing. What became of it';
 
 CREATE OR REPLACE FUNCTION chime.drop_view(name text) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

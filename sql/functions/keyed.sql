@@ -98,20 +98,22 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.difference_statement IS 'the statement that makes rows equal to others by key, without stamps';
 
-CREATE OR REPLACE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[]) RETURNS text
+-- p_only: the condition of the rows that a refresh may change (chime.unfrozen).
+CREATE OR REPLACE FUNCTION chime.refresh_full_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_only text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN 'WITH ' || chime.difference_statement(
     format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
-    format('SELECT %s FROM %I.%I', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live'),
-    format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t', p_schema, p_relation));
+    format('SELECT %s FROM %I.%I WHERE %s', chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_schema, p_relation || '__live', p_only),
+    format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t WHERE %s', p_schema, p_relation, p_only));
 COMMENT ON ROUTINE chime.refresh_full_statement IS 'the statement of a full refresh';
 
--- Rows of a relation in `groups`. OFFSET 0 keeps the planner from turning the join into one over everything.
-CREATE OR REPLACE FUNCTION chime.rows_of_groups(p_kept regclass, p_relation text, p_columns text, p_grain name[]) RETURNS text
+-- Rows of a relation in `groups`, of which a condition holds. OFFSET 0 keeps the planner from turning the join into one
+-- over everything.
+CREATE OR REPLACE FUNCTION chime.rows_of_groups(p_kept regclass, p_relation text, p_columns text, p_grain name[], p_only text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %s v WHERE %s OFFSET 0) v', p_columns, p_relation, m),
+RETURN (SELECT string_agg(format('SELECT v.* FROM groups k CROSS JOIN LATERAL (SELECT %s FROM %s v WHERE %s AND %s OFFSET 0) v', p_columns, p_relation, m, p_only),
                           ' UNION ALL ') FROM chime.grain_matches(p_kept, p_grain, 'k', 'v') AS m);
-COMMENT ON ROUTINE chime.rows_of_groups IS 'the query for rows of a relation in some groups';
+COMMENT ON ROUTINE chime.rows_of_groups IS 'the query for rows of a relation in some groups, of which a condition holds';
 
 CREATE OR REPLACE FUNCTION chime.groups_statement(p_arrays text, p_grain name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -120,16 +122,17 @@ RETURN format('WITH groups AS MATERIALIZED (SELECT * FROM unnest(%s) AS g (%s)),
 COMMENT ON ROUTINE chime.groups_statement IS 'begins a statement over some groups';
 
 -- The groups are those of p_arrays, an expression for each grain column. p_live_rows: what the definition gives for
--- them, where there is a better way than group by group.
-CREATE OR REPLACE FUNCTION chime.refresh_keyed_statement(p_schema name, p_relation name, p_key name[], p_stamps name[], p_grain name[],
-                                              p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
+-- them, where there is a better way than group by group. Frozen rows are in neither.
+CREATE OR REPLACE FUNCTION chime.refresh_keyed_statement(p_view chime.view, p_arrays text, p_live_rows text DEFAULT NULL) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN chime.groups_statement(p_arrays, p_grain)
-    || chime.difference_statement(
-        format('%I.%I', p_schema, p_relation)::regclass, p_key, p_stamps,
-        coalesce(p_live_rows, chime.rows_of_groups(format('%I.%I', p_schema, p_relation)::regclass, format('%I.%I', p_schema, p_relation || '__live'),
-                                                   chime.column_list(format('%I.%I', p_schema, p_relation)::regclass), p_grain)),
-        chime.rows_of_groups(format('%I.%I', p_schema, p_relation)::regclass, format('%I.%I', p_schema, p_relation), 'v.ctid AS chime_row_id, v.*', p_grain), true);
+RETURN (
+    SELECT chime.groups_statement(p_arrays, p_view.grain)
+        || chime.difference_statement(
+            r.kept, p_view.key, p_view.stamps,
+            coalesce(p_live_rows, chime.rows_of_groups(r.kept, format('%I.%I', p_view.view_schema, p_view.relation || '__live'), chime.column_list(r.kept),
+                                                       p_view.grain, chime.unfrozen(p_view))),
+            chime.rows_of_groups(r.kept, r.name, 'v.ctid AS chime_row_id, v.*', p_view.grain, chime.unfrozen(p_view)), true)
+    FROM (SELECT n AS name, n::regclass AS kept FROM format('%I.%I', p_view.view_schema, p_view.relation) AS n) AS r);
 COMMENT ON ROUTINE chime.refresh_keyed_statement IS 'the statement of a refresh of some groups';
 
 -- " COLLATE x" of a relation's column; '' where its type has none. By that go lower() and what is distinct.
@@ -154,12 +157,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view;
     v_grain text; v_arrays text; v_declared text := ''; v_taken text := ''; v_into text := ''; v_using text := ''; v_checks text := '';
-    v_keys text := ''; v_slices text; v_collated text; v_nothing text := '';
+    v_keys text := ''; v_late text := ''; v_slices text; v_collated text; v_nothing text := '';
+    v_freezes boolean;
     v_source record;
     v_marks text;
     v_parts jsonb;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation;
+    v_freezes := chime.freezes_groups(v_view);
     SELECT string_agg(quote_ident(g), ', ' ORDER BY n), string_agg(format('array_agg(k.%I)', g), ', ' ORDER BY n),
            string_agg(format('g_%s[v_from:v_from + v_batch - 1]', n), ', ' ORDER BY n),
            string_agg(quote_ident(g) || chime.collation_of(chime.kept_of(v_view), g), ', ' ORDER BY n)
@@ -182,8 +187,12 @@ BEGIN
            chime.take_marks(m_%s, %L, v_xmax, v_xip)$f$, v_source.n, chime.fill_template(
             'SELECT array_agg(m.mark) FROM (SELECT DISTINCT ON ((u.mark).chime_whole{{columns}}) u.mark FROM ('
             'SELECT chime_mark AS mark FROM {{log}} chime_mark WHERE chime_xid >= $1 UNION ALL '
-            'SELECT chime_mark FROM {{log}} chime_mark WHERE chime_xid = ANY ($2)) u LIMIT {{limit}}) m', jsonb_build_object(
+            'SELECT chime_mark FROM {{log}} chime_mark WHERE chime_xid = ANY ($2)) u{{in_order}} LIMIT {{limit}}) m', jsonb_build_object(
             'log', v_marks,
+            'in_order', CASE WHEN v_freezes THEN (
+                SELECT format(' ORDER BY (u.mark).chime_whole%s, (u.mark).chime_gone NULLS FIRST',
+                              string_agg(', (u.mark).' || quote_ident(c), '') || chime.telling_texts(v_source.source_id, v_source.captured, '(u.mark).%1$I'))
+                FROM unnest(v_source.captured) AS c) END,
             'columns', (SELECT string_agg(', (u.mark).' || quote_ident(c), '') FROM unnest(v_source.captured) AS c)
                 || chime.telling_texts(v_source.source_id, v_source.captured, '(u.mark).%1$I'),
             'limit', v_source.most + 1)));
@@ -207,7 +216,12 @@ BEGIN
             THEN format('SELECT %s%s FROM unnest($%s) AS m', v_source.more_than_groups, v_grain, v_source.n)
             ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m) SELECT * FROM (%s) AS mapped) AS x (%s)',
                         v_collated, v_source.collated, v_source.n, v_source.map_query, v_grain) END);
+        v_late := concat_ws(' UNION ', nullif(v_late, ''), CASE WHEN v_source.map_query IS NULL
+            THEN format('SELECT DISTINCT %s FROM unnest($%s) AS m WHERE m.chime_gone IS NULL', v_grain, v_source.n)
+            ELSE format('SELECT DISTINCT %s FROM (WITH marks AS (SELECT %s FROM unnest($%s) AS m WHERE m.chime_gone IS NULL) SELECT * FROM (%s) AS mapped) AS x (%s)',
+                        v_collated, v_source.collated, v_source.n, v_source.map_query, v_grain) END);
     END LOOP;
+    v_late := format('SELECT count(*) FROM (%s) AS k WHERE %s', v_late, chime.frozen_test(v_view));
     PERFORM chime.write_watched(v_view);
     IF v_view.revisit_query IS NOT NULL THEN
         v_keys := v_keys || format(' UNION SELECT * FROM (%s) AS r (%s) WHERE $%s', v_view.revisit_query, v_grain,
@@ -223,11 +237,13 @@ BEGIN
         'take_marks', v_taken,
         'into_marks', v_into,
         'reasons_of_marks', v_checks,
-        'list_groups', quote_literal(format('SELECT %s FROM (%s) AS k', v_arrays, v_keys)),
+        'list_groups', quote_literal(format('SELECT %s FROM (%s) AS k', v_arrays, v_keys) || CASE WHEN v_freezes THEN ' WHERE ' || chime.unfrozen(v_view) ELSE '' END),
+        'count_late', CASE WHEN v_freezes THEN format('EXECUTE %L INTO v_late USING %s;', v_late, v_using)
+                                               || format('PERFORM chime.note_late(%L, %L, v_late) WHERE v_late > 0;', p_schema, p_relation) END,
         'into_groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
         'marks', v_using,
         'keys_limit', chime.keys_limit(),
-        'recompute', chime.refresh_keyed_statement(p_schema, p_relation, v_view.key, v_view.stamps, v_view.grain, v_slices),
+        'recompute', chime.refresh_keyed_statement(v_view, v_slices),
         'nothing_marked', v_nothing || CASE WHEN v_view.revisit_query IS NULL THEN 'true' ELSE 'NOT p_revisit' END,
         'groups', (SELECT string_agg('g_' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(v_view.grain)) AS n),
         'grain', v_grain,
@@ -258,7 +274,7 @@ BEGIN
             v_batch bigint := 10;
             v_uncaptured text;
             v_wrong jsonb; -- the group that is watched, where it differs: as it should where a mark leads to it
-            v_live bigint; v_held bigint; v_inserted bigint; v_updated bigint; v_deleted bigint;
+            v_live bigint; v_held bigint; v_inserted bigint; v_updated bigint; v_deleted bigint; v_late bigint;
         {{declared}}
         BEGIN
             IF p_watch THEN
@@ -283,6 +299,7 @@ BEGIN
             BEGIN
                 EXECUTE {{list_groups}} INTO {{into_groups}} USING {{marks}};
                 keys := coalesce(cardinality(g_1), 0);
+                {{count_late}}
                 IF v_wrong IS NOT NULL AND NOT EXISTS (
                         SELECT FROM (SELECT * FROM unnest({{groups}}) AS g{{revisited}}) AS k ({{grain}}), jsonb_populate_record(NULL::{{kept}}, v_wrong) AS v WHERE {{same_group}}) THEN
                     wrong := chime.wrong_words(v_wrong);

@@ -336,7 +336,7 @@ DECLARE
 BEGIN
     PERFORM chime.refuse_dependents(p_kept); -- before it is filled in vain
     v_made := chime.make_kept('chime.made_' || p_view.view_id, p_view);
-    v_rows := chime.fill_kept(v_made, p_view);
+    v_rows := chime.fill_kept(v_made, p_view) + chime.carry_frozen(p_kept, v_made, p_view);
     PERFORM chime.dress_kept(v_made, p_view, p_key_index, p_indexes, p_comment);
     PERFORM chime.copy_indexes(p_kept, v_made);
     PERFORM chime.copy_storage(p_kept, v_made);

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- RELATION__now: a view that is always true, of the kept rows of groups without pending marks, and of what the
--- definition gives for the others.
+-- definition gives for the others. Frozen rows are always as they are kept.
 --
 -- It needs two functions, and no relation, so that a kept relation is renamed, dropped and made anew as if there were
 -- no such view. chime.now_N gives the marked groups and their rows, as the ledger's owner, who may read marks and
@@ -100,8 +100,12 @@ BEGIN
         'no_columns', (SELECT string_agg(format('NULL::%s', format_type(a.atttypid, -1)), ', ' ORDER BY u.n)
                        FROM unnest(chime.kept_columns(v_kept)) WITH ORDINALITY AS u (name, n)
                        JOIN pg_attribute a ON a.attrelid = v_kept AND a.attname = u.name),
-        'live_rows', chime.rows_of_groups(v_kept, v_live, '''row''::text, ' || v_columns, p_view.grain),
-        'all_rows', quote_literal(format('SELECT ''all''::text, %s FROM %s', v_columns, v_live)),
+        'live_rows', chime.rows_of_groups(v_kept, v_live, '''row''::text, ' || v_columns, p_view.grain, chime.unfrozen(p_view))
+            || CASE WHEN p_view.frozen_when IS NULL THEN ''
+                    ELSE ' UNION ALL ' || chime.rows_of_groups(v_kept, v_kept::text, '''row''::text, ' || v_columns, p_view.grain, chime.frozen_test(p_view)) END,
+        'all_rows', quote_literal(format('SELECT ''all''::text, %s FROM %s WHERE %s', v_columns, v_live, chime.unfrozen(p_view))
+            || CASE WHEN p_view.frozen_when IS NULL THEN ''
+                    ELSE format(' UNION ALL SELECT ''all''::text, %s FROM %s WHERE %s', v_columns, v_kept, chime.frozen_test(p_view)) END),
         'text', md5(p_text)));
 END $$;
 COMMENT ON FUNCTION chime.now_function IS 'the body of chime.now_N; p_text: of the view that reads it';

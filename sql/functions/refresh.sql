@@ -39,6 +39,7 @@ BEGIN
     IF rows <> v_held - deleted + inserted THEN
         PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
     END IF;
+    rows := rows + chime.frozen_rows(p_view);
     IF p_view.rejected_query IS NOT NULL THEN
         EXECUTE p_view.rejected_query INTO rejected;
     END IF;
@@ -134,7 +135,8 @@ COMMENT ON ROUTINE chime.learn_cost IS 'what a keyed refresh costs without its g
 -- READ transaction whose snapshot is older than the note fails on that row).
 CREATE OR REPLACE FUNCTION chime.note_refresh(p_last chime.view_refresh, p_method text, p_reason text, p_keys bigint, p_rows bigint,
                                    p_inserted bigint, p_updated bigint, p_deleted bigint, p_rejected bigint,
-                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_watched bigint, p_revisited boolean) RETURNS void
+                                   p_seen pg_snapshot, p_fingerprint text, p_duration bigint, p_watched bigint, p_revisited boolean,
+                                   p_frozen_at timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     v_cost record;
@@ -144,7 +146,7 @@ BEGIN
        SET refreshed_at = now(), method = p_method, reason = p_reason, keys = p_keys, rows = p_rows, inserted = p_inserted,
            updated = p_updated, deleted = p_deleted, rejected = p_rejected, refreshes = r.refreshes + 1, seen = p_seen,
            fingerprint = p_fingerprint, duration_us = p_duration, behind_since = NULL,
-           start_over = NULL,
+           start_over = NULL, frozen_at = greatest(r.frozen_at, p_frozen_at), -- NULL is passed over
            watch_owed_us = greatest(0, p_last.watch_owed_us + p_watched - chime.watch_share() * (p_duration - p_watched)),
            revisited_at = CASE WHEN p_revisited THEN now() ELSE r.revisited_at END,
            changed_at = CASE WHEN p_inserted + p_updated + p_deleted > 0 THEN now() ELSE r.changed_at END,
@@ -279,14 +281,14 @@ BEGIN
     END IF;
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
                                (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint, coalesce(v_watch_us, 0),
-                               p_revisit OR method <> 'keyed');
+                               p_revisit OR method <> 'keyed', chime.freezes_until(v_view, method, p_revisit, p_watch));
     IF p_revisit AND v_kind <> 'MATERIALIZED VIEW' AND v_view.stamps <> '{}' AND rows <= 10000 THEN
         PERFORM chime.stamp_rows(v_view, v_kept);
     END IF;
     RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION chime.refresh IS
-    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes; p_watch: a group that nothing marked is compared now and then';
+    'one transaction, one view; "rows" is how many the view holds now, "reason" why everything was done; inserted, updated and deleted are NULL, not known, for a materialized view; p_revisit: also groups that change as time passes; p_watch: a group that nothing marked is compared now and then; false: the caller compares all of it, so nothing more freezes before that';
 
 CREATE OR REPLACE FUNCTION chime.refresh_words(p_view text, p_done record) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

@@ -202,7 +202,7 @@ BEGIN
         p_captured := coalesce(nullif(p_captured, '{}'), chime.some_column(v_relation, p_declared));
         INSERT INTO chime.source (source_schema, source_table, captured, declared)
         VALUES (p_schema, p_table, p_captured, p_declared) RETURNING * INTO v_source;
-        EXECUTE format('CREATE TABLE %s (chime_xid xid8 NOT NULL DEFAULT pg_current_xact_id(), chime_whole boolean)',
+        EXECUTE format('CREATE TABLE %s (chime_xid xid8 NOT NULL DEFAULT pg_current_xact_id(), chime_whole boolean, chime_gone boolean)',
                        chime.log_name(v_source.source_id));
         PERFORM chime.keep_private(chime.log_name(v_source.source_id)::regclass);
         EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', chime.log_name(v_source.source_id));

@@ -14,7 +14,7 @@ COMMENT ON ROUTINE chime.record_verification IS 'writes down what a verification
 CREATE OR REPLACE FUNCTION chime.verification_words(p_found chime.verification) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', ',
-    format('%s missing, %s surplus', p_found.missing, p_found.surplus) || (
+    format('%s missing, %s surplus', p_found.missing, p_found.surplus) || coalesce(' beside ' || p_found.frozen || ' frozen rows', '') || (
         SELECT ' (' || string_agg(k.words, '; ' ORDER BY k.n) || ')'
         FROM (SELECT w.words, min(l.n) AS n
               FROM jsonb_array_elements(p_found.lines) WITH ORDINALITY AS l (difference, n)
@@ -27,8 +27,8 @@ RETURN format('%s.%s: ', p_found.view_schema, p_found.relation) || concat_ws(', 
 COMMENT ON ROUTINE chime.verification_words IS 'what a verification found, in a line';
 
 -- Compares one view as it is after a refresh, in a REPEATABLE READ transaction; a refresh that made it right is as good
--- as any, so it stays. Writes down what it found; words when that is not all well. Collisions with other refreshes are
--- the caller's.
+-- as any, so it stays, and rows whose time has come freeze once they are compared. Writes down what it found; words
+-- when that is not all well. Collisions with other refreshes are the caller's.
 CREATE OR REPLACE FUNCTION chime.verify_view(p_view text, p_repair boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off AS $$
 DECLARE
@@ -41,6 +41,7 @@ BEGIN
     v_found.relation := v_view.relation;
     v_found.repaired := false;
     SELECT d.rows, d.missing, d.surplus, d.rounded INTO v_found.rows, v_found.missing, v_found.surplus, v_found.rounded FROM chime.difference(p_view) AS d;
+    v_found.frozen := nullif(chime.frozen_rows(v_view), 0);
     v_found.lines := '[]';
     IF v_found.missing + v_found.surplus > 0 THEN
         SELECT jsonb_agg(jsonb_build_object('side', d.side, 'line', d.line) ORDER BY d.n) INTO v_found.lines
@@ -49,6 +50,9 @@ BEGIN
             v_found.error := chime.repair(p_view);
             v_found.repaired := v_found.error IS NULL;
         END IF;
+    END IF;
+    IF v_found.missing + v_found.surplus = 0 OR v_found.repaired THEN
+        PERFORM chime.freeze(v_view);
     END IF;
     v_found.verified_at := clock_timestamp();
     PERFORM chime.record_verification(v_found);
@@ -76,7 +80,7 @@ CREATE OR REPLACE FUNCTION chime.note_unverified(p_view text, p_error text) RETU
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view := chime.find_view(p_view);
 BEGIN
-    PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, NULL, false, '[]', p_error));
+    PERFORM chime.record_verification((v_view.view_schema, v_view.relation, clock_timestamp(), NULL, NULL, NULL, NULL, false, '[]', p_error, NULL));
     RETURN format('%s: not verified: %s', p_view, p_error);
 EXCEPTION WHEN undefined_table THEN
     RETURN NULL; -- the view was removed meanwhile

@@ -279,6 +279,93 @@ START_TEST(the_clock_that_definitions_go_by_makes_nothing_older)
 }
 END_TEST
 
+static void put_plugin(const char *name)
+{
+    char *from = files_path("%s/plugins/%s", PGCHIME_BUILD_DIR, name);
+    char *to = files_path("%s/%s", folder, name);
+    files_copy(from, to);
+    free(from);
+    free(to);
+}
+
+static void put_view(const char *name, const char *text)
+{
+    char *path = files_path("%s/%s.sql", folder, name);
+    files_write(path, text);
+    free(path);
+}
+
+/* Views that freeze rows after sixty days keep them in their tables for so long, where it is thirty else; and keep
+ * their own rows for ever. */
+START_TEST(rows_that_a_view_needs_until_they_are_frozen_stay)
+{
+    put_plugin("telemetry.so");
+    site_file(site, "telemetry",
+              "plugin: { name = \"telemetry\"; frozen: {"
+              " chat_telemetry_rollups = \"bucket_start < chime.as_of() - interval '30 days'\";"
+              " chat_telemetry_domain_rollups = \"bucket_start < chime.as_of() - interval '30 days'\";"
+              " chat_telemetry_model_rollups = \"bucket_start < chime.as_of() - interval '30 days'\"; }; };");
+    put_view("agent_days",
+             "-- frozen: day < chime.as_of() - interval '60 days'\n-- schedule: @yearly\n"
+             "SELECT (created_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM agent_queries GROUP BY 1;");
+    put_view("action_days",
+             "-- frozen: day < chime.as_of() - interval '60 days'\n-- schedule: @yearly\n"
+             "SELECT (executed_at AT TIME ZONE 'UTC')::date AS day, count(*) AS n FROM action_results GROUP BY 1;");
+    put_view("feedback_ranks",
+             "-- frozen: at < chime.as_of() - interval '60 days'\n-- schedule: @yearly\n-- key: at\n"
+             "SELECT created_at AS at, rank() OVER (ORDER BY count(*)) AS place FROM agent_feedback GROUP BY 1;");
+    serve_with("enforce = true; batch_rows = 100;"
+               " tables = \"agent_queries, agent_feedback, AgentFeedback, action_results, chat_telemetry\";");
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", SECONDS);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) || ' ' || count(frozen_at) FROM chime.view v JOIN chime.view_refresh USING "
+               "(view_schema, relation) WHERE frozen IS NOT NULL",
+               "6 6");
+    cluster_execute(cluster, "CREATE TABLE days_before AS TABLE analytics.agent_days; CREATE TABLE rollups_before AS "
+                             "TABLE analytics.chat_telemetry_rollups;"
+                             "CREATE TABLE action_days_before AS TABLE analytics.action_days");
+    runs_ask_and_await(cluster, JOB);
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT note, '; ') FROM analytics.retention_log WHERE source = 'agent_feedback'",
+               "view analytics.feedback_ranks freezes rows, and which rows of public.agent_feedback the others need is "
+               "not known");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM agent_feedback", "600");
+    expect_ages("\"AgentFeedback\"", "\"createdAt\"", "120", 0, 30);
+    /* by the day: those whose day began less than sixty days before the view's refresh */
+    EXPECT_SQL(cluster,
+               "SELECT (SELECT count(*) FROM agent_queries) - count(*) FROM action_results_before, chime.view_refresh "
+               "WHERE relation = "
+               "'agent_days' AND date_trunc('day', executed_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' >= frozen_at - "
+               "interval '60 days'",
+               "0");
+    EXPECT_SQL(cluster,
+               "SELECT min(note) FROM analytics.retention_log WHERE source = 'agent_queries' AND action = 'move'",
+               "view analytics.agent_days needs rows until its column day has been 60 days ago");
+    expect_ages("chat_telemetry", "created_at", "120", 0, 30);
+    EXPECT_SQL(cluster,
+               "SELECT count(*) >= 1 FROM analytics.retention_log WHERE action = 'detach' AND note LIKE 'view "
+               "analytics.action_days needs rows of it until 20%'",
+               "t");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM action_results_before b JOIN chime.view_refresh r ON r.relation = 'action_days'"
+               " WHERE b.executed_at >= r.frozen_at - interval '60 days' AND NOT EXISTS (SELECT FROM action_results a "
+               "WHERE a.id = b.id)",
+               "0");
+    EXPECT_SQL(cluster, "SELECT (SELECT count(*) FROM action_results) < (SELECT count(*) FROM action_results_before)",
+               "t");
+    cluster_execute(cluster, "SELECT chime.refresh(view_schema || '.' || relation, true) FROM chime.view");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM (TABLE days_before EXCEPT TABLE analytics.agent_days) AS lost", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM (TABLE action_days_before EXCEPT TABLE analytics.action_days) AS lost",
+               "0");
+    EXPECT_SQL(
+        cluster,
+        "SELECT count(*) FROM rollups_before b WHERE NOT EXISTS (SELECT FROM analytics.chat_telemetry_rollups r WHERE"
+        " (r.bucket_start, r.granularity, r.total_requests) = (b.bucket_start, b.granularity, b.total_requests))",
+        "0");
+    EXPECT_SQL(cluster, "SELECT sum(late) FROM chime.view_refresh", "0");
+}
+END_TEST
+
 START_TEST(a_detached_partition_that_has_younger_rows_now_is_not_dropped)
 {
     static const char oldest[] = "SELECT name FROM analytics.retention_detached WHERE source = 'action_results'"
@@ -524,6 +611,7 @@ static Suite *suite(void)
     tcase_add_test(cases, limits_are_those_of_the_settings);
     tcase_add_test(cases, what_is_pending_or_was_touched_lately_or_has_no_instant_stays);
     tcase_add_test(cases, the_clock_that_definitions_go_by_makes_nothing_older);
+    tcase_add_test(cases, rows_that_a_view_needs_until_they_are_frozen_stay);
     tcase_add_test(cases, a_detached_partition_that_has_younger_rows_now_is_not_dropped);
     tcase_add_test(cases, a_table_whose_rows_take_others_with_them_is_refused);
     tcase_add_test(cases, a_table_of_somebody_else_in_the_place_of_a_cold_one_is_left_alone);

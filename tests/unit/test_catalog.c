@@ -13,10 +13,13 @@ START_TEST(plugins_and_jobs_are_joined)
 {
     use_plugin(&samples.agent);
     use_plugin(&samples.lane);
-    const struct catalog *built = build(ONE_DATABASE, "plugin: { name = \"lane\"; settings: { top_rows = 20; };\n"
-                                                      " modes: { mv_lanes = \"matview\"; }; };\n"
-                                                      "jobs: { nightly: { schedule = \"0 3 * * *\"; command = "
-                                                      "\"VACUUM\"; after = \"tidy-lanes\"; }; };");
+    const struct catalog *built = build(ONE_DATABASE,
+                                        "plugin: { name = \"lane\"; settings: { top_rows = 20; };\n"
+                                        " modes: { mv_lanes = \"matview\"; };"
+                                        " frozen: { mv_lanes = \"day < chime.as_of() - interval '9 days'\";"
+                                        " }; };\n"
+                                        "jobs: { nightly: { schedule = \"0 3 * * *\"; command = "
+                                        "\"VACUUM\"; after = \"tidy-lanes\"; }; };");
     expect_findings(catalog, "");
     ck_assert_uint_eq(built->plugin_count, 2);
     ck_assert_str_eq(built->plugins[0].declaration->name, "lane"); /* agent's job comes after lane's */
@@ -31,6 +34,8 @@ START_TEST(plugins_and_jobs_are_joined)
     ck_assert_str_eq(built->plugins[0].settings[1].type, "duration");
     ck_assert_str_eq(built->plugins[0].modes[0], "matview");
     ck_assert_str_eq(built->plugins[1].modes[0], "auto"); /* the plugin's own */
+    ck_assert_str_eq(built->plugins[0].frozen[0], "day < chime.as_of() - interval '9 days'");
+    ck_assert_ptr_null(built->plugins[1].frozen[0]);
 
     ck_assert_uint_eq(built->job_count, 4);
     const struct job *refresh = catalog_find_job(built, "main", "refresh-lanes");

@@ -59,6 +59,7 @@ static const char *const variants[] = {
     "plugin: { name = \"lane\"; settings: { top_rows = 11; }; };",
     "plugin: { name = \"lane\"; modes: { mv_lanes = \"full\"; }; };",
     "plugin: { name = \"lane\"; modes: { mv_lanes = \"matview\"; }; };",
+    "plugin: { name = \"lane\"; frozen: { mv_lanes = \"day < chime.as_of() - interval '9 days'\"; }; };",
     "plugin: { name = \"lane\"; view_schema = \"v\"; };",
     "alerts: { job-failed: { severity = \"critical\"; }; };",
     "alerts: { job-failed: { severity = \"critical\"; hold = \"1min\"; }; };",
@@ -225,6 +226,8 @@ START_TEST(plugins_differ_by_what_they_are_installed_with)
     expect_same_plugins("", "plugin: { name = \"lane\"; view_schema = \"v\"; };", false);
     expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"full\"; }; };", false);
     expect_same_plugins("", "plugin: { name = \"lane\"; modes: { mv_lanes = \"auto\"; }; };", true);
+    expect_same_plugins("", "plugin: { name = \"lane\"; frozen: { mv_lanes = \"x\"; }; };", false);
+    expect_same_plugins("", "plugin: { name = \"lane\"; frozen: { mv_lanes = \"\"; }; };", true);
     expect_same_plugins("", "plugin: { name = \"agent\"; enabled = false; };", false);
     expect_same_plugins("", "plugin: { name = \"lane\"; channels = [\"lane_scored\"]; };", false);
     expect_same_plugins("plugin: { name = \"lane\"; channels = [\"lane_closed\"]; };",

@@ -46,6 +46,8 @@ static const struct {
      "%/conf.d/x.conf:3: plugin \"lane\" has no view \"zzz\"\n"
      "%/conf.d/x.conf:4: view \"mv_lanes\" of plugin \"lane\" cannot be keyed: the plugin declares no grain for it\n"
      "HINT:  use \"full\" or \"matview\"\n"},
+    {ONE_DATABASE, "plugin: { name = \"lane\"; frozen: {\n mv_lane = \"day < chime.as_of()\"; }; };",
+     "%/conf.d/x.conf:2: plugin \"lane\" has no view \"mv_lane\"\nHINT:  did you mean \"mv_lanes\"?\n"},
     {ONE_DATABASE, "plugin: { name = \"lane\"; channels = [\"lane_scord\", \"lane_closed\", \"zzz\"]; };",
      "%/conf.d/x.conf:1: plugin \"lane\" has no channel \"lane_scord\"\nHINT:  did you mean \"lane_scored\"?\n"
      "%/conf.d/x.conf:1: plugin \"lane\" has no channel \"zzz\"\nHINT:  it has \"lane_scored\"\n"},

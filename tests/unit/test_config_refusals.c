@@ -68,6 +68,9 @@ static const struct {
      "HINT:  write it in double quotes\n"
      "%/conf.d/x.conf:3: mode of view \"b\": unknown mode \"materialized\"\n"
      "HINT:  known modes: auto, keyed, strict, full, matview\n"},
+    {"plugin: { name = \"x\"; frozen: {\n a = 1;\n b = \"c < chime.as_of()\"; }; };",
+     "%/conf.d/x.conf:2: frozen of view \"a\": expected a string, found an integer\n"
+     "HINT:  write it in double quotes\n"},
     {"plugin: { name = \"x\"; modes = \"full\"; };",
      "%/conf.d/x.conf:1: \"modes\" of \"plugin\": expected a group, found a string\n"
      "HINT:  write { name = value; ... }\n"},

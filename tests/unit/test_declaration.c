@@ -40,6 +40,7 @@ START_TEST(every_member_arrives)
     ck_assert_str_eq(got->key_index, "mv_orders_pk");
     ck_assert_ptr_null(got->rejected);
     ck_assert_str_eq(got->timezone, "Europe/Berlin");
+    ck_assert_str_eq(got->frozen, "day < chime.as_of() - interval '90 days'");
     ck_assert_uint_eq(got->index_count, 1);
     ck_assert_str_eq(got->indexes[0].where, "total > 0");
     ck_assert_str_eq(declaration->functions[0].signature, "orders_of(date)");

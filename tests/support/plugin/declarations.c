@@ -57,6 +57,7 @@ void sound_plugin(void)
         .revisit = "SELECT day FROM mv_orders",
         .indexes = ONE(index_of_view),
         .timezone = "Europe/Berlin",
+        .frozen = "day < chime.as_of() - interval '90 days'",
     };
     plain_view = (struct chime_plain_view){"v_orders", "SELECT day FROM mv_orders", "days"};
     option = (struct chime_option){"max_attempts", "5"};
