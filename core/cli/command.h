@@ -17,7 +17,7 @@
 #include "base/error.h"
 #include "cli/output_print.h"
 
-#define COMMAND_OPTIONS_MAX 8
+#define COMMAND_OPTIONS_MAX 12
 #define COMMAND_DATABASES_MAX 32
 #define COMMANDS_MAX 64
 

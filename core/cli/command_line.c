@@ -43,6 +43,7 @@ const struct command *const commands[] = {
     &command_import,
     &command_import_crontab,
     &command_graph,
+    &command_history,
     &command_plugins,
     &command_plugins_new,
     &command_plugins_adopt,

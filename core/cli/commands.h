@@ -20,6 +20,7 @@ extern const struct command command_completion;
 extern const struct command command_doctor;
 extern const struct command command_graph;
 extern const struct command command_help;
+extern const struct command command_history;
 extern const struct command command_import;
 extern const struct command command_import_crontab;
 extern const struct command command_init;

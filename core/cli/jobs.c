@@ -63,6 +63,10 @@ static bool read_filter(const struct invocation *invocation, struct job_filter *
     }
     *filter = (struct job_filter){
         .plugin = invocation_option(invocation, "plugin"),
+        .owner = invocation_option(invocation, "owner"),
+        .origin = invocation_option(invocation, "origin"),
+        .part = invocation_option(invocation, "search"),
+        .state = invocation_option(invocation, "state"),
         .like = invocation_option(invocation, "like"),
         .failing = invocation_has(invocation, "failing"),
         .suspended = invocation_has(invocation, "suspended"),
@@ -71,7 +75,7 @@ static bool read_filter(const struct invocation *invocation, struct job_filter *
         .after = invocation_option(invocation, "after"),
         .limit = (size_t)number,
     };
-    return true;
+    return job_filter_check(filter, err);
 }
 
 static void say_what_is_hidden(const struct request *request)
@@ -123,8 +127,12 @@ const struct command command_jobs = {
     .options = {{"failing", NULL, "those whose last run failed, or that cannot be run"},
                 {"suspended", NULL, "those that are suspended"},
                 {"late", NULL, "those with a slot that was due over a minute ago and has not started"},
+                {"state", "STATE", "those in a state, such as running"},
                 {"plugin", "PLUGIN", "those of a plugin"},
+                {"owner", "ROLE", "those of a role"},
+                {"origin", "config|plugin|sql", "those that are made so"},
                 {"like", "PATTERN", "those with a name such as 'nightly-*'"},
+                {"search", "TEXT", "those with this in their name, in either case"},
                 {"all", NULL, "disabled and removed ones, too"},
                 {"limit", "N", "at most so many of each database"},
                 {"after", "JOB", "those whose names come after this one"}},

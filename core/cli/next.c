@@ -31,9 +31,9 @@ static bool read_request(const struct invocation *invocation, struct next_reques
         return error_set(err, ERROR_USAGE, "--count: \"%s\" is not a number from 1 to %d", count, LARGEST_COUNT);
     }
     *request = (struct next_request){.invocation = invocation,
-                                     .count = (size_t)number,
-                                     .explain = invocation_has(invocation, "explain-dst"),
-                                     .at = invocation_option(invocation, "at")};
+                                     .asked = {.count = (size_t)number,
+                                               .explain = invocation_has(invocation, "explain-dst"),
+                                               .at = invocation_option(invocation, "at")}};
     if (!invocation_has(invocation, "schedule")) {
         return refuse_for_jobs(invocation, err);
     }

@@ -50,7 +50,7 @@ static void print_json(const struct next_request *request, const struct next_slo
         output_add_row(lists[0]);
         output_set_instant(lists[0], 0, slots->slots[i]);
     }
-    output_print(lists, request->explain ? 2 : 1, &request->invocation->style, stdout);
+    output_print(lists, request->asked.explain ? 2 : 1, &request->invocation->style, stdout);
     output_destroy(lists[0]);
     output_destroy(lists[1]);
 }
@@ -88,14 +88,15 @@ int next_of_schedule(const struct next_request *request, const char *text)
     struct error err;
     instant now = clock_wall();
     instant after;
-    if (!read_schedule(request, text, &schedule, &err) || !next_begin(request, schedule.zone, now, &after, &err)) {
+    if (!read_schedule(request, text, &schedule, &err) ||
+        !next_begin(&request->asked, schedule.zone, now, &after, &err)) {
         err.kind = ERROR_USAGE; /* words of the command line, not of a configuration */
         return fail(&err);
     }
     if (schedule.form == SCHEDULE_DELAY) {
         after = INSTANT_NEVER;
     }
-    next_slots_take(&slots, request, &schedule, after, now, request->count);
+    next_slots_take(&slots, &request->asked, &schedule, after, now, request->asked.count);
     print_slots(request, &slots);
     if (slots.count == 0) {
         say_unknown(request->invocation, &schedule);

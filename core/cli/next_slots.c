@@ -5,41 +5,6 @@
 #include "base/memory.h"
 #include "cli/next.h"
 
-bool next_begin(const struct next_request *request, const struct zone *zone, instant now, instant *after,
-                struct error *err)
-{
-    *after = now;
-    if (request->at == NULL) {
-        return true;
-    }
-    if (!wall_time_parse(request->at, zone, after, err)) {
-        return error_prefix(err, "--at");
-    }
-    *after -= 1;
-    return true;
-}
-
-void next_slots_take(struct next_slots *slots, const struct next_request *request, const struct schedule *schedule,
-                     instant after, instant now, size_t count)
-{
-    *slots = (struct next_slots){.zone = schedule->zone, .now = request->at == NULL ? now : INSTANT_NONE};
-    slots->slots = xcalloc(count, sizeof(*slots->slots));
-    instant slot = schedule_next(schedule, after);
-    while (slot != INSTANT_NEVER && slots->count < count) {
-        slots->slots[slots->count++] = slot;
-        slot = schedule->form == SCHEDULE_DELAY ? INSTANT_NEVER : schedule_next(schedule, slot);
-    }
-    if (request->explain) {
-        clock_notes_take(&slots->notes, schedule, after + 1, slots->slots, slots->count);
-    }
-}
-
-void next_slots_finish(struct next_slots *slots)
-{
-    clock_notes_finish(&slots->notes);
-    free(slots->slots);
-}
-
 /* --- rows --------------------------------------------------------------------------------------------------------- */
 
 enum { COLUMN_JOB, COLUMN_DATABASE, COLUMN_SLOT, COLUMN_UTC, COLUMN_LOCAL, COLUMN_IN, COLUMN_NOTE };
@@ -72,10 +37,10 @@ struct next_rows *next_rows_create(const struct next_request *request, bool with
     for (size_t column = with_jobs ? COLUMN_JOB : COLUMN_SLOT; column <= COLUMN_LOCAL; column++) {
         take_column(rows, column);
     }
-    if (request->at == NULL) {
+    if (request->asked.at == NULL) {
         take_column(rows, COLUMN_IN);
     }
-    if (request->explain) {
+    if (request->asked.explain) {
         take_column(rows, COLUMN_NOTE);
     }
     rows->list = output_create("slots", rows->columns, rows->column_count);
@@ -105,7 +70,7 @@ static void add_slot(struct next_rows *rows, const struct next_slots *slots, ins
     if (slots->now != INSTANT_NONE) {
         set_in(rows, slot - slots->now);
     }
-    if (rows->request->explain) {
+    if (rows->request->asked.explain) {
         buffer_clear(&text);
         put_notes_of(&text, &slots->notes, slot);
         output_set(rows->list, rows->places[COLUMN_NOTE], buffer_text(&text));

@@ -6,9 +6,6 @@
 #include "cli/next.h"
 #include "cli/visit.h"
 
-/* A job, whose next slot is the first of its schedule later than `after`. The name is borrowed. */
-typedef void soonest_function(void *data, const char *job, const struct schedule *schedule, instant after, instant now);
-
 /* At least those that are among the request's count of the soonest. Adds to *due how many have a next slot. */
 bool next_soonest(struct visit *visit, const struct next_request *request, size_t *due, soonest_function *function,
                   void *data, struct error *err) CHIME_MUST_CHECK;

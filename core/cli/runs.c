@@ -18,6 +18,7 @@ struct request {
     struct output_list *list;
     bool follows;
     struct run_seen seen;
+    struct run_cursor before;
 };
 
 /* A duration before now by the database's clock, or an instant. */
@@ -117,6 +118,22 @@ static int print_runs(const struct invocation *invocation, const struct config *
     return status;
 }
 
+static bool read_request(const struct invocation *invocation, struct request *request, struct error *err)
+{
+    const char *before = invocation_option(invocation, "before");
+    request->follows = invocation_has(invocation, "follow");
+    if (request->follows && (invocation->style.format == OUTPUT_JSON || before != NULL)) {
+        error_set(err, ERROR_USAGE, "--follow has no end, and %s",
+                  before != NULL ? "what is before is over" : "-o json is one document");
+        return error_hint(err, before != NULL ? "take --before out" : "write -o ndjson");
+    }
+    if (before != NULL) {
+        request->filter.before = &request->before;
+        return run_cursor_read(before, &request->before, err) || error_prefix(err, "--before");
+    }
+    return true;
+}
+
 static int runs_run(const struct invocation *invocation)
 {
     struct request request = {0};
@@ -124,16 +141,15 @@ static int runs_run(const struct invocation *invocation)
     struct buffer since = {0};
     struct buffer until = {0};
     struct error err;
-    request.follows = invocation_has(invocation, "follow");
-    if (request.follows && invocation->style.format == OUTPUT_JSON) {
-        error_set(&err, ERROR_USAGE, "--follow has no end, and -o json is one document");
-        error_hint(&err, "write -o ndjson");
+    if (!read_request(invocation, &request, &err)) {
+        run_cursor_finish(&request.before);
         return fail(&err);
     }
     if (!read_filter(invocation, &request.filter, &array, &since, &until, &err)) {
         buffer_finish(&array);
         buffer_finish(&since);
         buffer_finish(&until);
+        run_cursor_finish(&request.before);
         return fail(&err);
     }
     int status;
@@ -149,6 +165,7 @@ static int runs_run(const struct invocation *invocation)
     buffer_finish(&array);
     buffer_finish(&since);
     buffer_finish(&until);
+    run_cursor_finish(&request.before);
     return status;
 }
 
@@ -162,6 +179,7 @@ const struct command command_runs = {
                 {"state", "STATE[,...]", "only in these states, such as failed,lost"},
                 {"since", "WHEN", "slots since then: 1h (ago) or an instant"},
                 {"until", "WHEN", "slots up to then, likewise"},
+                {"before", "SLOT,RUN", "those behind this one in the list: its slot and number, as -o json has them"},
                 {"follow", NULL,
                  "then each as it begins and ends, of each second the latest 1,000, until it is interrupted"}},
     .run = runs_run,

@@ -20,6 +20,11 @@ static bool read_facts(struct why_facts *facts, struct job_visit *visit, struct 
     }
     why_take_upstreams(facts, &rows);
     pg_rows_finish(&rows);
+    why_ask_failing(&question, facts);
+    if (!visit_ask(&visit->visit, &question, &rows, err)) {
+        return false;
+    }
+    why_take_failing(facts, &rows);
     return true;
 }
 

@@ -16,7 +16,9 @@ static const struct output_column columns[] = {
     {"REASON", "reason", OUTPUT_LONG, OUTPUT_ALWAYS},
     {"REQUEST", "request_id", OUTPUT_INTEGER, OUTPUT_WIDER},
     {"OUTCOME", "outcome", OUTPUT_STATE, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_WIDER},
 };
+#define COLUMN_DATABASE (COUNT_OF(columns) - 1)
 
 static const char actions_sql[] = "SELECT " ACTION_COLUMNS " FROM chime.action a"
                                   " WHERE a.at < coalesce($1::timestamptz, 'infinity') ORDER BY a.at DESC LIMIT 200";
@@ -31,4 +33,12 @@ struct output_list *action_list_create(void)
 void action_list_ask(struct question *question, const char *until)
 {
     *question = (struct question){.id = REPORT_ACTIONS, .parameters = {until}};
+}
+
+void action_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database)
+{
+    for (size_t row = 0; row < rows->count; row++) {
+        output_take_row(list, rows, row);
+        output_set(list, COLUMN_DATABASE, database->name);
+    }
 }

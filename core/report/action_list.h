@@ -3,6 +3,8 @@
 #ifndef CHIME_REPORT_ACTION_LIST_H
 #define CHIME_REPORT_ACTION_LIST_H
 
+#include "config/config.h"
+#include "pg/rows.h"
 #include "report/output.h"
 #include "report/statements.h"
 
@@ -14,5 +16,6 @@
 struct output_list *action_list_create(void);
 /* The latest 200 that were done before an instant (NULL: now). */
 void action_list_ask(struct question *question, const char *until);
+void action_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database);
 
 #endif

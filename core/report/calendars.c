@@ -33,19 +33,28 @@ static const char calendars_sql[] =
     " g AS MATERIALIZED ("
     "     SELECT j.calendar, " MOMENT " AS moment, a.now, a.led,"
     "            CASE WHEN s.suspended_at IS NULL AND l.job_id IS NULL THEN s.last_slot END AS cursor,"
-    "            count(*) AS jobs, min(j.name COLLATE \"C\") AS name"
+    "            count(*) AS jobs, min(j.name COLLATE \"C\") AS name, sum(s.typical_us)::bigint AS work"
     "       FROM chime.job j JOIN chime.job_state s ON s.job_id = j.job_id"
     "       LEFT JOIN live l ON l.job_id = j.job_id CROSS JOIN a"
     "      WHERE " IS_COUNTED " AND j.calendar IS NOT NULL AND NOT (" IS_DELAY " AND l.job_id IS NOT NULL)"
     "      GROUP BY 1, 2, 3, 4, 5)"
     " SELECT g.calendar, g.moment, g.name, g.jobs, g.led, f.f[6], nullif(f.f[2], ''), nullif(f.f[3], ''),"
     "        nullif(f.f[4], ''), CASE WHEN NOT f.delay THEN g.moment END, CASE WHEN f.delay THEN g.moment END, false,"
-    "        g.now, NULL, NULL, nullif(f.f[5], ''), f.f[1] <> '', g.cursor"
+    "        g.now, NULL, NULL, nullif(f.f[5], ''), f.f[1] <> '', g.cursor, g.work"
     "   FROM g CROSS JOIN LATERAL (SELECT string_to_array(g.calendar, E'\\x1f') AS f,"
     "                                     strpos(g.calendar, E'\\x1f@after') > 0 AS delay) AS f"
     "  ORDER BY g.calendar, g.moment";
 const struct report_statement calendars_statement = {"calendars", calendars_sql, 0, NULL};
-enum { RESULT_KEY, RESULT_MOMENT, RESULT_NAME, RESULT_JOBS, RESULT_LED, RESULT_CALENDAR, RESULT_CURSOR = 17 };
+enum {
+    RESULT_KEY,
+    RESULT_MOMENT,
+    RESULT_NAME,
+    RESULT_JOBS,
+    RESULT_LED,
+    RESULT_CALENDAR,
+    RESULT_CURSOR = 17,
+    RESULT_WORK
+};
 
 /* Each by itself, by the index. */
 static const char jobs_sql[] =
@@ -72,12 +81,14 @@ void calendars_ask(struct question *question)
 struct job_calendars calendars_of_row(const struct pg_rows *rows, size_t row)
 {
     const char *led = pg_rows_value(rows, row, RESULT_LED);
+    const char *work = pg_rows_value(rows, row, RESULT_WORK);
     struct job_calendars calendars = {
         .key = pg_rows_value(rows, row, RESULT_KEY),
         .moment = pg_rows_value(rows, row, RESULT_MOMENT),
         .name = pg_rows_value(rows, row, RESULT_NAME),
         .jobs = (size_t)strtoull(pg_rows_value(rows, row, RESULT_JOBS), NULL, 10),
         .led = led != NULL && led[0] == 't',
+        .work = work != NULL ? strtoll(work, NULL, 10) : 0,
         .next = job_calendar_of_row(rows, row, RESULT_CALENDAR),
         .decided = job_calendar_of_row(rows, row, RESULT_CALENDAR),
     };

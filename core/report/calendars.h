@@ -24,6 +24,7 @@ struct job_calendars {
     const char *name;   /* of one of its jobs */
     size_t jobs;
     bool led;                    /* for a minute, and still */
+    duration work;               /* how long one run of each takes as a rule, added up */
     struct job_calendar next;    /* for job_next_slot */
     struct job_calendar decided; /* for job_late_slot */
 };

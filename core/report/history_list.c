@@ -13,19 +13,23 @@ static const struct output_column leadership_columns[] = {
     {"NEXT", "next_since", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"MISSED", "missed_slots", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"OF JOBS", "missed_jobs", OUTPUT_INTEGER, OUTPUT_ALWAYS},
+    {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_WIDER},
 };
+#define LEADERSHIP_DATABASE (COUNT_OF(leadership_columns) - 1)
 
 /* A stretch that was missed while nobody led is written by who led next. */
 static const char leaderships_sql[] =
     "SELECT l.epoch, l.instance, l.since, coalesce(l.until, n.since), l.resigned,"
     "       n.since IS NULL AND l.until IS NULL AND chime.led(), n.since, m.slots, m.jobs"
-    "  FROM (SELECT * FROM chime.leadership ORDER BY epoch DESC LIMIT 100) l"
+    "  FROM (SELECT * FROM chime.leadership x WHERE x.since < coalesce($1::timestamptz, 'infinity')"
+    "         ORDER BY x.epoch DESC LIMIT 100) l"
     "  LEFT JOIN LATERAL (SELECT x.epoch, x.since FROM chime.leadership x WHERE x.epoch > l.epoch"
     "                      ORDER BY x.epoch LIMIT 1) n ON true"
     "  LEFT JOIN LATERAL (SELECT sum(o.slots)::bigint AS slots, count(DISTINCT o.job_id) AS jobs FROM chime.missed o"
     "                      WHERE o.last_slot >= l.until AND o.last_slot < n.since AND o.epoch = n.epoch) m ON true"
     " ORDER BY l.epoch DESC";
-const struct report_statement leaderships_statement = {"leaderships", leaderships_sql, 0, NULL};
+static const char *const leadership_examples[][QUESTION_PARAMETERS_MAX] = {{"2100-01-01T00:00:00Z"}, {NULL}};
+const struct report_statement leaderships_statement = {"leaderships", leaderships_sql, 1, leadership_examples};
 
 static const struct output_column notification_columns[] = {
     {"NUMBER", "notification", OUTPUT_INTEGER, OUTPUT_ALWAYS},
@@ -53,9 +57,17 @@ struct output_list *leadership_list_create(void)
     return output_create("leaderships", leadership_columns, COUNT_OF(leadership_columns));
 }
 
-void leadership_list_ask(struct question *question)
+void leadership_list_ask(struct question *question, const char *before)
 {
-    *question = (struct question){.id = REPORT_LEADERSHIPS};
+    *question = (struct question){.id = REPORT_LEADERSHIPS, .parameters = {before}};
+}
+
+void leadership_list_take(struct output_list *list, const struct pg_rows *rows, const struct config_database *database)
+{
+    for (size_t row = 0; row < rows->count; row++) {
+        output_take_row(list, rows, row);
+        output_set(list, LEADERSHIP_DATABASE, database->name);
+    }
 }
 
 struct output_list *notification_list_create(void)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "report/job_options.h"
 #include "report/job_slots.h"
 #include "report/wake_words.h"
@@ -33,6 +34,7 @@ static const struct output_column columns[] = {
     {"LAST END", "last_finished_at", OUTPUT_INSTANT, OUTPUT_VERTICAL},
     {"LIVE", "live", OUTPUT_BOOLEAN, OUTPUT_VERTICAL},
     {"AFTER", "after", OUTPUT_DATA, OUTPUT_WIDER},
+    {"BEFORE", "downstream", OUTPUT_DATA, OUTPUT_VERTICAL},
     {"ON", "on", OUTPUT_DATA, OUTPUT_WIDER},
     {"VIEWS", "views", OUTPUT_DATA, OUTPUT_WIDER},
     {"COMMAND", "command", OUTPUT_TEXT, OUTPUT_VERTICAL},
@@ -48,21 +50,12 @@ enum {
     COLUMN_SHOWN = 2,
     COLUMN_SCHEDULE,
     COLUMN_NEXT,
-    COLUMN_VIEWS = 20,
+    COLUMN_VIEWS = 21,
     COLUMN_COMMAND,
     COLUMN_OPTIONS,
     COLUMN_CHOSEN,
     COLUMN_STANDARD
 };
-
-/* $2: a name; $3: a plugin; $4: removed ones, too; $5: those behind that name; $6, $7: that fail, are suspended. */
-#define CHOSEN                                                                                                      \
-    "CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"                  \
-    " AND ($3::text IS NULL OR j.plugin = $3) AND ($5::text IS NULL OR j.name > $5)"                                \
-    " AND (NOT $6::boolean AND NOT $7::boolean"                                                                     \
-    "      OR $6::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.consecutive_failures > 0" \
-    "                                      UNION SELECT f.job_id FROM chime.job f WHERE f.problem IS NOT NULL)"     \
-    "      OR $7::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.suspended_at IS NOT NULL))"
 
 #define STATE_SQL                                                                                                  \
     "       CASE WHEN j.removed_at IS NOT NULL THEN 'removed' WHEN NOT j.active THEN 'disabled'"                   \
@@ -72,6 +65,27 @@ enum {
     "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing'"       \
     "                               ELSE 'ok' END) END"
 
+/* $2: a name; $3: a plugin; $4: removed ones, too; $5: those behind that name; $6, $7: that fail, are suspended; $9: a
+ * part of the name; $10, $11: owner and origin; $12: a state. */
+#define CHOSEN                                                                                                        \
+    "CASE WHEN $2::text IS NOT NULL THEN j.name = $2 ELSE j.removed_at IS NULL OR $4::boolean END"                    \
+    " AND ($3::text IS NULL OR j.plugin = $3) AND ($5::text IS NULL OR j.name > $5)"                                  \
+    " AND ($9::text IS NULL OR position(lower($9) IN lower(j.name)) > 0)"                                             \
+    " AND ($10::text IS NULL OR j.owner = $10) AND ($11::text IS NULL OR j.origin = $11)"                             \
+    " AND (NOT $6::boolean AND NOT $7::boolean"                                                                       \
+    "      OR $6::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.consecutive_failures > 0"   \
+    "                                      UNION SELECT f.job_id FROM chime.job f WHERE f.problem IS NOT NULL)"       \
+    "      OR $7::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.suspended_at IS NOT NULL))" \
+    " AND ($12::text IS NULL"                                                                                         \
+    "      OR ($12 NOT IN ('running', 'waiting') OR j.job_id IN (SELECT f.job_id FROM chime.run f))"                  \
+    "         AND (SELECT " STATE_SQL " FROM chime.job_status s WHERE s.job_id = j.job_id) = $12)"
+
+/* The first 20 of those that come after it. */
+#define DOWNSTREAM_SQL                                                                       \
+    "coalesce((SELECT json_agg(d.name ORDER BY d.name) FROM (SELECT d.name FROM chime.job d" \
+    "           WHERE d.after @> ARRAY[j.name] AND d.after <> '{}' AND d.removed_at IS NULL" \
+    "           ORDER BY d.name LIMIT 20) d), '[]')"
+
 /* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
  * slot. */
 static const char jobs_sql[] =
@@ -80,7 +94,7 @@ static const char jobs_sql[] =
     "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR (SELECT true FROM chime.missed m"
     "                                    WHERE m.job_id = j.job_id LIMIT 1) THEN s.last_slot END, s.last_success, "
     "s.last_end, "
-    "s.live, to_json(j.after), to_json(j.channels), "
+    "s.live, to_json(j.after), " DOWNSTREAM_SQL ", to_json(j.channels), "
     "to_json(j.views),"
     "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at,"
     "       s.consecutive_failures > 0 OR j.problem IS NOT NULL," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
@@ -92,14 +106,16 @@ static const char *const examples[][QUESTION_PARAMETERS_MAX] = {
     {"main", "example", NULL, "f", NULL, "f", "f", "1000"},
     {"main", NULL, "example", "t", "example", "f", "f", "20"},
     {"main", NULL, NULL, "f", NULL, "t", "t", "20"},
+    {"main", NULL, NULL, "f", NULL, "f", "f", "100", "EXA", "app", "config", "ok"},
+    {"main", NULL, NULL, "f", NULL, "t", "f", "100", NULL, NULL, NULL, "failing"},
     {NULL}};
-const struct report_statement jobs_statement = {"jobs", jobs_sql, 8, examples};
+const struct report_statement jobs_statement = {"jobs", jobs_sql, 12, examples};
 
 static const char count_sql[] = "SELECT count(*) FROM chime.job j WHERE j.active AND " CHOSEN
-                                " AND $1::text IS NOT NULL";
+                                " AND $1::text IS NOT NULL AND coalesce($8::bigint, 0) IS NOT NULL";
 static const char *const count_examples[][QUESTION_PARAMETERS_MAX] = {
     {"main", NULL, NULL, "f", "example", "f", "f"}, {"main", NULL, NULL, "f", "example", "t", "f"}, {NULL}};
-const struct report_statement job_count_statement = {"job_count", count_sql, 7, count_examples};
+const struct report_statement job_count_statement = {"job_count", count_sql, 12, count_examples};
 
 static const char numbers_sql[] =
     "SELECT j.job_id FROM chime.job j JOIN chime.job_status s USING (job_id)"
@@ -162,6 +178,35 @@ void job_numbers_ask(struct question *question, const struct job_choice *choice)
         .parameters = {choice->part, choice->plugin, choice->owner, choice->origin, choice->state}};
 }
 
+static bool state_is(const struct job_filter *filter, const char *state)
+{
+    return filter->state != NULL && strcmp(filter->state, state) == 0;
+}
+
+static const char *const states[] = {"ok", "failing", "suspended", "running", "waiting", "disabled", "removed"};
+static const char *const origins[] = {"config", "plugin", "sql"};
+
+static bool check_word(const char *word, const char *what, const char *const *words, size_t count, const char *all,
+                       struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (word == NULL || strcmp(words[i], word) == 0) {
+            return true;
+        }
+    }
+    const char *nearest = nearest_word(word, words, count);
+    error_set(err, ERROR_USAGE, "no job has the %s \"%s\"", what, word);
+    return nearest != NULL ? error_hint(err, "did you mean \"%s\"?", nearest) : error_hint(err, "write %s", all);
+}
+
+bool job_filter_check(struct job_filter *filter, struct error *err)
+{
+    filter->all = filter->all || state_is(filter, "disabled") || state_is(filter, "removed");
+    return check_word(filter->state, "state", states, COUNT_OF(states),
+                      "ok, failing, suspended, running, waiting, disabled or removed", err) &&
+           check_word(filter->origin, "origin", origins, COUNT_OF(origins), "config, plugin or sql", err);
+}
+
 void job_list_hide_commands(struct output_list *list)
 {
     output_clear(list, COLUMN_COMMAND);
@@ -184,9 +229,12 @@ static bool is_wanted(const struct job_filter *filter, const struct pg_rows *row
                       (filter->late && job_late_slot(&calendar, database, zones) != INSTANT_NONE));
 }
 
-/* Who is late is for the program to say. */
-static const char *chosen_by_sql(const struct job_filter *filter, bool chosen)
+/* Who is late is for the program to say. What is asked for by its state alone is found by the same indexes. */
+static const char *chosen_by_sql(const struct job_filter *filter, bool chosen, const char *state)
 {
+    if (!filter->failing && !filter->suspended && !filter->late) {
+        return state_is(filter, state) ? "t" : "f";
+    }
     return chosen && !filter->late ? "t" : "f";
 }
 
@@ -195,15 +243,16 @@ static void ask(struct question *question, enum report_id id, const struct confi
 {
     *question = (struct question){.id = id,
                                   .parameters = {database->name, filter->name, filter->plugin, filter->all ? "t" : "f",
-                                                 page->after, chosen_by_sql(filter, filter->failing),
-                                                 chosen_by_sql(filter, filter->suspended), page->rows}};
+                                                 page->after, chosen_by_sql(filter, filter->failing, "failing"),
+                                                 chosen_by_sql(filter, filter->suspended, "suspended"), page->rows,
+                                                 filter->part, filter->owner, filter->origin, filter->state}};
 }
 
 void job_list_ask(struct question *question, const struct config_database *database, const struct job_filter *filter,
                   struct job_page *page)
 {
     size_t rows = filter->limit > 0 && filter->limit < PAGE_ROWS ? filter->limit + 1 : PAGE_ROWS;
-    snprintf(page->rows, sizeof(page->rows), "%zu", page->at_once ? (size_t)INT64_MAX : rows);
+    snprintf(page->rows, sizeof(page->rows), "%zu", rows);
     if (page->after == NULL && filter->after != NULL) {
         page->after = xstrdup(filter->after);
     }

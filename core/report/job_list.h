@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
 #include "config/config.h"
 #include "pg/rows.h"
 #include "report/output.h"
@@ -14,7 +15,11 @@
 struct job_filter {
     const char *name; /* also of a job that is disabled or removed */
     const char *plugin;
-    const char *like; /* a pattern as of a shell: "nightly-*" */
+    const char *owner;
+    const char *origin; /* config, plugin, sql */
+    const char *like;   /* a pattern as of a shell: "nightly-*" */
+    const char *part;   /* of the name, in either case */
+    const char *state;  /* the word of the column */
     bool failing;
     bool suspended;
     bool late;
@@ -25,8 +30,7 @@ struct job_filter {
 
 /* How far the list of a database is. Begins as zeros. */
 struct job_page {
-    bool at_once; /* one answer has all */
-    char *after;  /* the last job that was looked at */
+    char *after; /* the last job that was looked at */
     char rows[24];
     size_t taken;
     size_t hidden; /* disabled ones that were left out */
@@ -42,6 +46,9 @@ struct job_choice {
     const char *origin;
     const char *state; /* the word of the column */
 };
+
+/* False with ERROR_USAGE: no job is in such a state, or has such an origin. Sets `all` where only then there is one. */
+bool job_filter_check(struct job_filter *filter, struct error *err) CHIME_MUST_CHECK;
 
 /* The numbers of active jobs, a row each. */
 void job_numbers_ask(struct question *question, const struct job_choice *choice);

@@ -10,6 +10,18 @@
 #include "report/output.h"
 #include "report/statements.h"
 
+/* The last run of a list, for what comes behind it: "2026-03-27T01:30:00Z,4711", or for a missed slot its job:
+ * "2026-03-27T01:30:00Z,!nightly". */
+struct run_cursor {
+    char slot[INSTANT_TEXT_SIZE];
+    char number[24];
+    char *job;
+};
+
+/* False with ERROR_USAGE: that is none. Finished also then. */
+bool run_cursor_read(const char *text, struct run_cursor *cursor, struct error *err) CHIME_MUST_CHECK;
+void run_cursor_finish(struct run_cursor *cursor);
+
 /* Which runs; a NULL member asks for nothing. */
 struct run_filter {
     const char *job;
@@ -20,6 +32,7 @@ struct run_filter {
     const char *until_ago;
     const char *kind; /* with `slot`: one run */
     const char *slot;
+    const struct run_cursor *before;
     int64_t limit;
 };
 

@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-#define QUESTION_PARAMETERS_MAX 10
+#define QUESTION_PARAMETERS_MAX 14
 
 /* The identifier of each, and the statement. */
 #define REPORT_STATEMENTS(EACH)                                           \
@@ -35,6 +35,15 @@
     EACH(REPORT_ALERT_RULES, alert_rules_statement)                       \
     EACH(REPORT_RUNS, runs_statement)                                     \
     EACH(REPORT_FAILURES, failures_statement)                             \
+    EACH(REPORT_RUN_ATTEMPTS, run_attempts_statement)                     \
+    EACH(REPORT_RUN_WAITS, run_waits_statement)                           \
+    EACH(REPORT_RUN_UPSTREAMS, run_upstreams_statement)                   \
+    EACH(REPORT_RUN_DOWNSTREAMS, run_downstreams_statement)               \
+    EACH(REPORT_RUN_DEFINITIONS, run_definitions_statement)               \
+    EACH(REPORT_RUN_PLACE, run_place_statement)                           \
+    EACH(REPORT_JOB_DAYS, job_days_statement)                             \
+    EACH(REPORT_JOB_VERSIONS, job_versions_statement)                     \
+    EACH(REPORT_NEXT_OF_JOB, next_of_job_statement)                       \
     EACH(REPORT_DATABASE, database_statement)                             \
     EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement)           \
     EACH(REPORT_JOB_PROBLEMS, job_problems_statement)                     \
@@ -55,6 +64,7 @@
     EACH(REPORT_WHY, why_statement)                                       \
     EACH(REPORT_WHY_UPSTREAMS, why_upstreams_statement)                   \
     EACH(REPORT_WHY_SLOT, why_slot_statement)                             \
+    EACH(REPORT_WHY_FAILING, why_failing_statement)                       \
     EACH(REPORT_ACTIVE_JOBS, active_jobs_statement)                       \
     EACH(REPORT_CALENDARS, calendars_statement)                           \
     EACH(REPORT_CALENDAR_JOBS, calendar_jobs_statement)                   \

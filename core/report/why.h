@@ -2,7 +2,8 @@
 /* What the ledger knows about one job, and what follows from it: what it does or waits for now, or what became of a
  * slot of the past.
  *
- * Does: ask for the facts (why_ask, then why_ask_upstreams), make a list of them, or ask for a slot by them.
+ * Does: ask for the facts (why_ask, then why_ask_upstreams and why_ask_failing), make a list of them, or ask for a slot
+ *   by them.
  * The rules are those of the scheduler, read back from what it wrote: a command has no other way to the leader's
  * memory. */
 #ifndef CHIME_REPORT_WHY_H
@@ -31,6 +32,7 @@ struct why_facts {
     const char *job_id;
     const struct config_database *database;
     struct pg_rows rows;
+    struct pg_rows failing; /* how often in a row, and since when; of a job that does not fail none */
     struct schedule schedule;
     struct zones *zones;
     instant now;
@@ -93,6 +95,11 @@ void why_ask(struct question *question, const struct why_facts *facts);
 bool why_take(struct why_facts *facts, const struct pg_rows *rows, struct error *err) CHIME_MUST_CHECK;
 void why_ask_upstreams(struct question *question, const struct why_facts *facts);
 void why_take_upstreams(struct why_facts *facts, const struct pg_rows *rows);
+void why_ask_failing(struct question *question, const struct why_facts *facts);
+/* The rows are the facts' from then on. */
+void why_take_failing(struct why_facts *facts, struct pg_rows *rows);
+/* "it failed 3 times in a row, first at slot ...: 42P01 ...; after it comes report"; nothing of a job that does not. */
+void why_say_failing(struct buffer *text, const struct why_facts *facts);
 void why_finish(struct why_facts *facts);
 const char *why_value(const struct why_facts *facts, enum why_column column); /* NULL is null */
 bool why_is(const struct why_facts *facts, enum why_column column);

@@ -167,6 +167,7 @@ void why_finish(struct why_facts *facts)
     free(facts->upstreams);
     zones_destroy(facts->zones);
     pg_rows_finish(&facts->rows);
+    pg_rows_finish(&facts->failing);
 }
 
 const char *why_zone(const struct why_facts *facts)

@@ -10,6 +10,7 @@ static const struct output_column columns[] = {
     {"DATABASE", "database", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"STATE", "state", OUTPUT_STATE, OUTPUT_ALWAYS},
     {"NOW", "now", OUTPUT_TEXT, OUTPUT_ALWAYS},
+    {"FAILING", "failing", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"PROBLEM", "problem", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"LAST DECISION", "last_decision", OUTPUT_TEXT, OUTPUT_ALWAYS},
     {"MISSED", "missed", OUTPUT_TEXT, OUTPUT_ALWAYS},
@@ -24,6 +25,7 @@ enum {
     COLUMN_DATABASE,
     COLUMN_STATE,
     COLUMN_NOW,
+    COLUMN_FAILING,
     COLUMN_PROBLEM,
     COLUMN_LAST_DECISION,
     COLUMN_MISSED,
@@ -110,6 +112,8 @@ void why_list_take(struct output_list *list, const struct why_facts *facts, cons
     output_set(list, COLUMN_DATABASE, facts->database->name);
     output_set(list, COLUMN_STATE, why_say_now(&text, facts));
     set_text(list, COLUMN_NOW, &text);
+    why_say_failing(&text, facts);
+    set_text(list, COLUMN_FAILING, &text);
     why_say_problems(&text, facts, report);
     set_text(list, COLUMN_PROBLEM, &text);
     say_last_decision(&text, facts);

@@ -5,12 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "report/database_list.h"
 
-#define LAST_RUNS 10 /* as `pgchime show` */
-#define RUNS_DEFAULT 20
-#define RUNS_MAX 500
 /* --- databases ---------------------------------------------------------------------------------------------------- */
 
 static void create_databases(struct page *page)
@@ -91,155 +87,6 @@ static bool take_readiness(struct page *page, const struct config_database *data
     return true;
 }
 
-/* --- jobs --------------------------------------------------------------------------------------------------------- */
-
-static void create_jobs(struct page *page)
-{
-    page->lists[page->list_count++] = job_list_create();
-}
-
-static bool read_jobs(struct page *page, struct error *err)
-{
-    page->jobs = (struct job_filter){.plugin = page_query(page, "plugin"),
-                                     .like = page_query(page, "like"),
-                                     .failing = page_query(page, "failing") != NULL,
-                                     .suspended = page_query(page, "suspended") != NULL,
-                                     .late = page_query(page, "late") != NULL,
-                                     .all = page_query(page, "all") != NULL};
-    (void)err;
-    return true;
-}
-
-static size_t ask_jobs(struct page *page, const struct config_database *database, struct question *questions)
-{
-    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
-    return 1;
-}
-
-static bool take_jobs(struct page *page, const struct config_database *database, struct pg_rows *answers,
-                      struct error *err)
-{
-    (void)err;
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
-    job_page_finish(&page->job_page);
-    if (page->hides) {
-        job_list_hide_commands(page->lists[0]);
-    }
-    return true;
-}
-
-/* --- one job ------------------------------------------------------------------------------------------------------ */
-
-static void create_job(struct page *page)
-{
-    create_jobs(page);
-    page->lists[page->list_count++] = run_list_create();
-    page->jobs = (struct job_filter){.name = page->job};
-    page->runs = (struct run_filter){.job = page->job, .limit = LAST_RUNS};
-}
-
-static size_t ask_job(struct page *page, const struct config_database *database, struct question *questions)
-{
-    job_list_ask(&questions[0], database, &page->jobs, &page->job_page);
-    run_list_ask(&questions[1], database, &page->runs);
-    return 2;
-}
-
-static bool take_job(struct page *page, const struct config_database *database, struct pg_rows *answers,
-                     struct error *err)
-{
-    if (answers[0].count == 0) {
-        return page_refuse_job(page, err);
-    }
-    job_list_take(page->lists[0], &answers[0], database, &page->jobs, &page->job_page);
-    job_page_finish(&page->job_page);
-    if (page->hides) {
-        job_list_hide_commands(page->lists[0]);
-    }
-    run_list_take(page->lists[1], &answers[1]);
-    return true;
-}
-
-/* --- runs --------------------------------------------------------------------------------------------------------- */
-
-static void create_runs(struct page *page)
-{
-    page->lists[page->list_count++] = run_list_create();
-    page->runs = (struct run_filter){.job = page->job, .limit = RUNS_DEFAULT};
-    page->jobs = (struct job_filter){.name = page->job};
-}
-
-/* An instant alone: what is "an hour ago" would be another answer each time. */
-static bool read_instant(const struct page *page, const char *name, char *text, const char **value, struct error *err)
-{
-    const char *given = page_query(page, name);
-    instant at;
-    if (given == NULL) {
-        return true;
-    }
-    if (!instant_parse(given, &at, err)) {
-        return error_prefix(err, "\"%s\"", name);
-    }
-    *value = instant_format(at, text);
-    return true;
-}
-
-static bool read_limit(struct page *page, struct error *err)
-{
-    const char *limit = page_query(page, "limit");
-    if (limit != NULL && !parse_int64(limit, 1, RUNS_MAX, &page->runs.limit)) {
-        error_set(err, ERROR_USAGE, "\"limit\" is no number from 1 to %d", RUNS_MAX);
-        return error_hint(err, "write limit=100, and until=INSTANT for what was before");
-    }
-    return true;
-}
-
-static bool read_runs(struct page *page, struct error *err)
-{
-    const char *states = page_query(page, "state");
-    if (states != NULL && !run_list_read_states(states, &page->states, err)) {
-        return false;
-    }
-    page->runs.states = states != NULL ? buffer_text(&page->states) : NULL;
-    return read_limit(page, err) && read_instant(page, "since", page->since, &page->runs.since, err) &&
-           read_instant(page, "until", page->until, &page->runs.until, err);
-}
-
-static bool read_one_run(struct page *page, struct error *err)
-{
-    const size_t last = page->target.part_count - 1;
-    instant at;
-    if (!instant_parse(page->target.parts[last], &at, err)) {
-        return error_hint(err, "a run is named by its kind and its slot: /run/schedule/2026-03-27T01:30:00Z");
-    }
-    page->runs.kind = page->target.parts[last - 1];
-    page->runs.slot = instant_format(at, page->since);
-    return true;
-}
-
-/* Of one job, whether it is there, too. */
-static size_t ask_runs(struct page *page, const struct config_database *database, struct question *questions)
-{
-    run_list_ask(&questions[0], database, &page->runs);
-    if (page->job == NULL) {
-        return 1;
-    }
-    job_list_ask(&questions[1], database, &page->jobs, &page->job_page);
-    return 2;
-}
-
-static bool take_runs(struct page *page, const struct config_database *database, struct pg_rows *answers,
-                      struct error *err)
-{
-    (void)database;
-    if (page->job != NULL && answers[1].count == 0) {
-        return page_refuse_job(page, err);
-    }
-    run_list_take(page->lists[0], &answers[0]);
-    run_list_sort(page->lists[0], page->runs.limit);
-    return true;
-}
-
 /* --- which there are ---------------------------------------------------------------------------------------------- */
 
 static const struct page_kind page_databases_of = {
@@ -256,58 +103,12 @@ static const struct page_kind page_readiness = {
     .take = take_readiness,
 };
 
-static const struct page_kind page_jobs = {
-    .parts = {"d", DATABASE, "jobs"},
-    .queries = {"plugin", "like", "failing", "suspended", "late", "all"},
-    .create = create_jobs,
-    .read = read_jobs,
-    .ask = ask_jobs,
-    .take = take_jobs,
-};
-
-static const struct page_kind page_job = {
-    .parts = {"d", DATABASE, "job", ANY},
-    .create = create_job,
-    .ask = ask_job,
-    .take = take_job,
-};
-
-#define RUN_QUERIES                        \
-    {                                      \
-        "state", "since", "until", "limit" \
-    }
-
-static const struct page_kind page_runs_of_job = {
-    .parts = {"d", DATABASE, "job", ANY, "runs"},
-    .queries = RUN_QUERIES,
-    .create = create_runs,
-    .read = read_runs,
-    .ask = ask_runs,
-    .take = take_runs,
-};
-
-static const struct page_kind page_run = {
-    .parts = {"d", DATABASE, "job", ANY, "run", ANY, ANY},
-    .create = create_runs,
-    .read = read_one_run,
-    .ask = ask_runs,
-    .take = take_runs,
-};
-
-static const struct page_kind page_runs = {
-    .parts = {"d", DATABASE, "runs"},
-    .queries = RUN_QUERIES,
-    .create = create_runs,
-    .read = read_runs,
-    .ask = ask_runs,
-    .take = take_runs,
-};
-
 static const struct page_kind *const kinds[] = {
-    &page_databases_of,   &page_readiness, &page_jobs,    &page_job,           &page_runs_of_job,  &page_run,
-    &page_runs,           &page_views,     &page_alerts,  &page_findings,      &page_graph,        &page_why,
-    &page_history,        &page_silences,  &page_crowded, &page_notifications, &page_metrics_open, &page_metrics_text,
-    &page_tile_databases, &page_tiles,     &page_tile,
+    &page_databases_of, &page_readiness,    &page_jobs,           &page_job,      &page_runs_of_job,
+    &page_run,          &page_runs,         &page_next,           &page_soonest,  &page_days,
+    &page_versions,     &page_views,        &page_alerts,         &page_findings, &page_graph,
+    &page_why,          &page_history,      &page_silences,       &page_crowded,  &page_notifications,
+    &page_metrics_open, &page_metrics_text, &page_tile_databases, &page_tiles,    &page_tile,
 };
 
 static bool is_of_kind(const struct page_kind *kind, const struct http_target *target)
@@ -402,7 +203,7 @@ static bool find(struct page *page, struct error *err)
 struct page *page_create(const struct config *config, struct http_target *target, struct error *err)
 {
     struct page *page = xcalloc(1, sizeof(*page));
-    *page = (struct page){.config = config, .target = *target, .well = true, .job_page.at_once = true};
+    *page = (struct page){.config = config, .target = *target, .well = true};
     target->text = NULL;
     if (!find(page, err)) {
         page_destroy(page);
@@ -414,6 +215,11 @@ struct page *page_create(const struct config *config, struct http_target *target
 void page_destroy(struct page *page)
 {
     why_finish(&page->why);
+    job_page_finish(&page->job_page);
+    soonest_destroy(page->soonest);
+    next_answers_finish(&page->next);
+    zones_destroy(page->zones);
+    run_cursor_finish(&page->before);
     metrics_destroy(page->metrics);
     for (size_t i = 0; i < page->list_count; i++) {
         output_destroy(page->lists[i]);
@@ -448,7 +254,7 @@ bool page_take(struct page *page, const struct config_database *database, struct
 bool page_asks_again(struct page *page)
 {
     page->round++;
-    return page->kind->rounds > page->round;
+    return page->kind->asks_again != NULL ? page->kind->asks_again(page) : page->kind->rounds > page->round;
 }
 
 bool page_take_failure(struct page *page, const struct config_database *database, struct error *err)

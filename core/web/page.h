@@ -16,7 +16,7 @@
 #include "report/statements.h"
 
 #define PAGE_QUESTIONS_MAX 10
-#define PAGE_LISTS_MAX 2
+#define PAGE_LISTS_MAX 6
 
 struct page;
 struct page_kind;

@@ -18,24 +18,24 @@ static void create_history(struct page *page)
 
 static bool read_before(struct page *page, struct error *err)
 {
-    const char *before = page_query(page, "before");
-    instant at;
-    if (before == NULL) {
-        return true;
-    }
-    if (!instant_parse(before, &at, err)) {
-        return error_prefix(err, "\"before\"");
-    }
-    page->runs.until = instant_format(at, page->until);
-    return true;
+    return page_read_instant(page, "before", page->until, &page->runs.until, err);
 }
 
 static size_t ask_history(struct page *page, const struct config_database *database, struct question *questions)
 {
     (void)database;
-    leadership_list_ask(&questions[0]);
+    leadership_list_ask(&questions[0], page->runs.until);
     action_list_ask(&questions[1], page->runs.until);
     return 2;
+}
+
+static bool take_history(struct page *page, const struct config_database *database, struct pg_rows *answers,
+                         struct error *err)
+{
+    (void)err;
+    leadership_list_take(page->lists[0], &answers[0], database);
+    action_list_take(page->lists[1], &answers[1], database);
+    return true;
 }
 
 static bool take_lists(struct page *page, const struct config_database *database, struct pg_rows *answers,
@@ -55,7 +55,7 @@ const struct page_kind page_history = {
     .create = create_history,
     .read = read_before,
     .ask = ask_history,
-    .take = take_lists,
+    .take = take_history,
 };
 
 /* --- silences ----------------------------------------------------------------------------------------------------- */

@@ -21,6 +21,8 @@ static size_t ask_why(struct page *page, const struct config_database *database,
         why_ask(&questions[0], &page->why);
     } else {
         why_ask_upstreams(&questions[0], &page->why);
+        why_ask_failing(&questions[1], &page->why);
+        return 2;
     }
     return 1;
 }
@@ -53,6 +55,7 @@ static bool take_why(struct page *page, const struct config_database *database, 
         return take_facts(page, &answers[0], err);
     }
     why_take_upstreams(&page->why, &answers[0]);
+    why_take_failing(&page->why, &answers[1]);
     page->lists[page->list_count++] = why_list_create();
     why_list_take(page->lists[0], &page->why, NULL);
     return true;

@@ -64,7 +64,7 @@ BEGIN
          WHERE a.attrelid = format('chime.%I', v_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'token';
         EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
     END LOOP;
-    GRANT SELECT ON chime.job, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.tally, chime.minute, chime.job_day,
+    GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.tally, chime.minute, chime.job_day,
                     chime.totals, chime.pulse, chime.migration, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
     FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
