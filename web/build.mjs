@@ -2,7 +2,7 @@
 // node build.mjs [FOLDER]: makes FOLDER (default dist) anew: the same bytes each time and on every machine.
 import { build } from 'esbuild';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -12,18 +12,19 @@ mkdirSync(out, { recursive: true });
 
 const { metafile } = await build({
     absWorkingDir: here,
-    entryPoints: { app: 'src/main.tsx', graph: 'src/graph.ts' },
+    entryPoints: { app: 'src/main.tsx' },
     outdir: out,
     bundle: true,
     splitting: true,
-    chunkNames: '[name]',
+    // A window that was opened before an upgrade asks for scripts that are not there any more, and says so; under one
+    // name it would get those of another version.
+    chunkNames: '[name]-[hash]',
     minify: true,
     format: 'esm',
     target: 'es2023',
     charset: 'utf8',
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    external: ['/graph.js'],
     legalComments: 'none',
     banner: { js: '/* pgchime, PostgreSQL licence; of others: /licenses.txt */' },
     metafile: true,
@@ -38,7 +39,22 @@ await build({
     charset: 'utf8',
     logLevel: 'warning',
 });
-for (const name of ['index.html', 'favicon.svg']) copyFileSync(join(here, 'src', name), join(out, name));
+copyFileSync(join(here, 'src', 'favicon.svg'), join(out, 'favicon.svg'));
+
+// What app.js begins with is asked for together with it. Pages that are loaded later are none of it.
+const first = new Set();
+function addFirst(path) {
+    for (const { path: other, kind } of metafile.outputs[path].imports) {
+        if (kind !== 'import-statement' || first.has(other)) continue;
+        first.add(other);
+        addFirst(other);
+    }
+}
+addFirst(Object.keys(metafile.outputs).find((path) => metafile.outputs[path].entryPoint === 'src/main.tsx'));
+const preload = [...first].sort().map((path) => `<link rel="modulepreload" href="/${basename(path)}">\n`);
+const page = readFileSync(join(here, 'src', 'index.html'), 'utf8');
+const script = '<script type="module"';
+writeFileSync(join(out, 'index.html'), page.replace(script, `${preload.join('')}${script}`));
 
 // What goes into the scripts is from these packages: their licences go with it.
 const packages = new Set();

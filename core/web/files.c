@@ -6,10 +6,8 @@
 
 #include "base/memory.h"
 
-#define FILES_MAX 32
-
 struct files {
-    struct body bodies[FILES_MAX];
+    struct body *bodies; /* in the order of files_data */
     size_t count;
 };
 
@@ -32,17 +30,26 @@ static const char *type_of(const char *name)
 struct files *files_create(void)
 {
     struct files *files = xcalloc(1, sizeof(*files));
-    for (const struct file_data *file = files_data; file->name != NULL && files->count < FILES_MAX; file++) {
-        body_make(&files->bodies[files->count++], type_of(file->name), (const char *)file->bytes, file->length);
+    while (files_data[files->count].name != NULL) {
+        files->count++;
+    }
+    files->bodies = xcalloc(files->count, sizeof(*files->bodies));
+    for (size_t i = 0; i < files->count; i++) {
+        const struct file_data *file = &files_data[i];
+        body_make(&files->bodies[i], type_of(file->name), (const char *)file->bytes, file->length);
     }
     return files;
 }
 
 void files_destroy(struct files *files)
 {
-    for (size_t i = 0; files != NULL && i < files->count; i++) {
+    if (files == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < files->count; i++) {
         body_finish(&files->bodies[i]);
     }
+    free(files->bodies);
     free(files);
 }
 

@@ -18,12 +18,38 @@ within()
     checked
 }
 
+# needs FILE: the scripts that it imports when it begins, and what those import. import("...") comes later.
+needs() { grep -ohE '(from|import)"\./[^"]+"' "$1" | sed 's|.*"\./||; s|"$||' | sort -u; }
+needed()
+{
+    local found=("$@") more
+    while :; do
+        mapfile -t more < <({ printf '%s\n' "${found[@]}"; for file in "${found[@]}"; do needs "$file"; done; } | sort -u)
+        [ "${#more[@]}" -gt "${#found[@]}" ] || break
+        found=("${more[@]}")
+    done
+    printf '%s\n' "${found[@]}"
+}
+
+# A new page is no reason to take more here: it belongs into a script of its own (web/src/later.tsx).
 cd "$web/dist"
-within "the script" $((48 * 1024)) app.js chunk.js
+mapfile -t first < <(needed app.js)
+within "the script that the first page needs" $((40 * 1024)) "${first[@]}"
 within "the style" $((8 * 1024)) app.css
-within "the page" $((60 * 1024)) index.html app.js chunk.js app.css favicon.svg
-within "the graph's script" $((20 * 1024)) graph.js
-within "the script of tiles" $((6 * 1024)) tiles.js
+within "the first page" $((50 * 1024)) index.html "${first[@]}" app.css favicon.svg
+for page in *-*.js; do
+    case $page in
+        graph-*) within "the graph page" $((24 * 1024)) "$page" ;;
+        *) within "$page" $((20 * 1024)) "$page" ;;
+    esac
+done
+for script in "${first[@]}"; do
+    [ "$script" = app.js ] || grep -qF "<link rel=\"modulepreload\" href=\"/$script\">" index.html ||
+        die "$script is asked for only when app.js is there"
+    checked
+done
+[ "$(grep -c modulepreload index.html)" -eq $((${#first[@]} - 1)) ] || die "index.html asks for scripts that come later"
+checked
 ! grep -lE '(src|href)="https?:|@import|url\(https?:' index.html app.css || die "the page asks others for something"
 checked
 

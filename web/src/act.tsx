@@ -141,7 +141,7 @@ interface ProgressProps {
 function RunProgress({ database, base, action, led }: ProgressProps) {
     const path = `${base}/job/${encodeURIComponent(action.about)}/run/manual/${encodeURIComponent(action.slot ?? '')}`;
     const run = useResource<{ runs: Run[] }>(path).data.value?.runs[0];
-    const href = link(database, 'job', [action.about, 'run', action.run_id ?? ''], { at: action.slot ?? '' });
+    const href = link(database, 'job', [action.about, 'run', 'manual', action.slot ?? '']);
     if (run) {
         return (
             <span>

@@ -7,21 +7,14 @@ import { Bar, pages } from './frame';
 import { Help } from './keys';
 import { Empty, Reading, Title } from './parts';
 import { awaySince, signIn, signedOut, tilesOnly, useResource } from './resource';
+import { later } from './later';
 import { route } from './route';
-import { serves } from './served';
 import type { Database } from './types';
-import { AlertsPage } from './pages/alerts';
-import { DatabasesPage } from './pages/databases';
 import { ActDialog } from './act';
-import { DoctorPage } from './pages/doctor';
-import { GraphPage } from './pages/graph';
-import { HistoryPage } from './pages/history';
-import { JobPage } from './pages/job';
+import { DatabasesPage } from './pages/databases';
 import { JobsPage } from './pages/jobs';
 import { OverviewPage } from './pages/overview';
-import { RunPage } from './pages/run';
 import { RunsPage } from './pages/runs';
-import { ViewPage, ViewsPage } from './pages/views';
 
 export interface PageProps {
     database: string;
@@ -31,39 +24,29 @@ export interface PageProps {
     filter: Record<string, string>;
 }
 
-/** A page whose script comes when it is looked at. */
-function Later(props: PageProps) {
-    const shown = useSignal<FunctionComponent<PageProps>>();
-    useEffect(() => {
-        import('./pages/tiles').then(
-            (it) => {
-                shown.value = it.TilesPage;
-            },
-            () => {
-                awaySince.value ||= Date.now();
-            },
-        );
-    }, []);
-    const Shown = shown.value;
-    return Shown ? <Shown {...props} /> : <Title>Tiles</Title>;
-}
+const named = (name: string) => () => name;
+const first = ({ args }: PageProps) => args[0] ?? '';
 
 const known: Record<string, FunctionComponent<PageProps>> = {
     overview: OverviewPage,
-    tiles: Later,
     jobs: JobsPage,
     runs: RunsPage,
-    views: ViewsPage,
-    view: ViewPage,
-    graph: GraphPage,
-    alerts: AlertsPage,
-    history: HistoryPage,
-    doctor: DoctorPage,
+    tiles: later(named('Tiles'), () => import('./pages/tiles').then((it) => it.TilesPage)),
+    job: later(first, () => import('./pages/job').then((it) => it.JobPage)),
+    views: later(named('Views'), () => import('./pages/views').then((it) => it.ViewsPage)),
+    view: later(first, () => import('./pages/views').then((it) => it.ViewPage)),
+    graph: later(named('Graph'), () => import('./pages/graph').then((it) => it.GraphPage)),
+    alerts: later(named('Alerts'), () => import('./pages/alerts').then((it) => it.AlertsPage)),
+    history: later(named('History'), () => import('./pages/history').then((it) => it.HistoryPage)),
+    doctor: later(named('Doctor'), () => import('./pages/doctor').then((it) => it.DoctorPage)),
 };
 
+const runPage = later(first, () => import('./pages/run').then((it) => it.RunPage));
+
+/** What comes from the address may be called "constructor". */
 function pageOf(page: string, args: string[]): FunctionComponent<PageProps> | undefined {
-    if (page === 'job') return args[1] === 'run' ? RunPage : JobPage;
-    return serves(page) || page === 'view' ? known[page] : undefined;
+    if (page === 'job' && args[1] === 'run') return runPage;
+    return Object.hasOwn(known, page) ? known[page] : undefined;
 }
 
 function SignIn() {

@@ -16,6 +16,7 @@ const order: Record<string, number> = { failing: 0, critical: 0, suspended: 1, s
 
 /** What the database says of itself; alerts and views may be left out. */
 export interface Findings {
+    /** Those that fail or are suspended. */
     jobs: Job[];
     /** The latest, newest first. */
     failures: Run[];
@@ -24,21 +25,23 @@ export interface Findings {
 }
 
 /** Which failed since it last went well, why, and what comes after it. */
-function jobText(job: Job, { jobs, failures }: Findings, alert: Alert | undefined) {
+function jobText(job: Job, { failures }: Findings, alert: Alert | undefined) {
     const own = failures.filter((run) => run.job === job.name && (run.slot ?? '') > (job.last_succeeded_at ?? ''));
     const number = job.consecutive_failures ?? 0;
-    const waiting = jobs.filter((it) => it.after?.includes(job.name)).map((it) => it.name);
+    const behind = job.downstream ?? [];
     const words = [
-        number > 1 ? `${number} failures in a row` : '',
+        number > 1 ? `failed ${number} times in a row` : '',
         own[0]?.message ?? alert?.summary ?? '',
-        waiting.length > 0 ? `${waiting.join(', ')} ${waiting.length > 1 ? 'come' : 'comes'} after it` : '',
+        behind.length > 0 ? `${behind.join(', ')} ${behind.length > 1 ? 'come' : 'comes'} after it` : '',
     ];
     return { text: words.filter(Boolean).join('; '), since: own.at(-1)?.slot ?? alert?.since ?? job.last_started_at };
 }
 
 function ofJob(database: string, job: Job, found: Findings, alert: Alert | undefined): Attention {
     const href = link(database, 'job', [job.name]);
-    return { key: `job ${job.name}`, state: job.state, name: job.name, href, ...jobText(job, found, alert) };
+    // While it is tried again it runs, and still fails.
+    const state = job.state === 'suspended' ? job.state : 'failing';
+    return { key: `job ${job.name}`, state, name: job.name, href, ...jobText(job, found, alert) };
 }
 
 function ofAlert(database: string, alert: Alert): Attention {
@@ -66,11 +69,10 @@ function ofView(database: string, view: View): Attention {
 
 export function attentionOf(database: string, found: Findings): Attention[] {
     const told = found.alerts.filter((alert) => alert.state === 'firing' && alert.silence == null);
-    const bad = found.jobs.filter((job) => job.state === 'failing' || job.state === 'suspended');
-    const names = new Set(bad.map((job) => job.name));
+    const names = new Set(found.jobs.map((job) => job.name));
     const alertOf = (job: Job) => told.find((alert) => alert.labels?.job === job.name);
     const list = [
-        ...bad.map((job) => ofJob(database, job, found, alertOf(job))),
+        ...found.jobs.map((job) => ofJob(database, job, found, alertOf(job))),
         ...told.filter((alert) => !names.has(alert.labels?.job ?? '')).map((alert) => ofAlert(database, alert)),
         ...found.views
             .filter((view) => view.freshness === 'stale' || view.freshness === 'warn')

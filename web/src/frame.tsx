@@ -7,7 +7,6 @@ import { At } from './parts';
 import { awaySince, tilesOnly, useResource } from './resource';
 import { paused } from './stream';
 import { go, link, route } from './route';
-import { ifServed, serves } from './served';
 import type { Alert, Database, Finding } from './types';
 import { helpOpen } from './keys';
 
@@ -22,8 +21,6 @@ export const pages = [
     ['history', 'History', 'h'],
     ['doctor', 'Doctor', 'd'],
 ] as const;
-
-const offered = pages.filter(([page]) => serves(page));
 
 type Theme = 'auto' | 'light' | 'dark';
 const theme = signal<Theme>((localStorage.getItem('theme') as Theme) ?? 'auto');
@@ -47,7 +44,7 @@ function Tab({ database, page, name, number }: { database: string; page: string;
 
 function Tabs({ database }: { database: string }) {
     const alerts = useResource<{ alerts: Alert[] }>(
-        database && (tilesOnly.value ? '' : ifServed('alerts', `/d/${encodeURIComponent(database)}/alerts`)),
+        database && !tilesOnly.value ? `/d/${encodeURIComponent(database)}/alerts` : '',
     ).data.value?.alerts;
     const findings = useResource<{ findings: Finding[] }>(
         database && route.value.page === 'doctor' ? `/d/${encodeURIComponent(database)}/doctor` : '',
@@ -58,7 +55,7 @@ function Tabs({ database }: { database: string }) {
     };
     return (
         <nav aria-label="Pages">
-            {offered
+            {pages
                 .filter(([page]) => !tilesOnly.value || page === 'tiles')
                 .map(([page, name]) => (
                 <Tab key={page} database={database} page={page} name={name} number={numbers[page] ?? 0} />

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: PostgreSQL
-// Where the graph page's boxes and lines go. Loaded with that page alone.
+// Where the graph page's boxes and lines go.
 import dagre from '@dagrejs/dagre';
 
 export interface Box {

@@ -49,6 +49,19 @@ export function viewLink(database: string, name: string): string {
     return link(database, 'view', [name.slice(0, dot), name.slice(dot + 1)]);
 }
 
+/** The place of a run in a list, for what comes behind it. */
+export const cursorOf = (run: { job: string; slot: string | null; run_id: number | null }) =>
+    `${run.slot},${run.run_id ?? `!${run.job}`}`;
+
+/** A run is named by its kind and its slot; a slot that was missed has its job's page alone. */
+export function runLink(
+    database: string,
+    run: { job: string; trigger: string | null; slot: string | null; run_id: number | null },
+): string {
+    if (run.run_id == null || !run.trigger || !run.slot) return link(database, 'job', [run.job]);
+    return link(database, 'job', [run.job, 'run', run.trigger, run.slot]);
+}
+
 /** Changes the filter where one is: no page to go back to for each letter. */
 export function setFilter(change: Record<string, string>): void {
     const { database, page, args, filter } = route.value;

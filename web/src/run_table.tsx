@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Mark } from './marks';
 import { At, Length, Wide } from './parts';
-import { link } from './route';
+import { runLink } from './route';
 import type { Run } from './types';
 
 const keyOf = (run: Run) => `${run.run_id ?? run.state} ${run.job} ${run.slot}`;
@@ -26,14 +26,10 @@ function useHeld(runs: Run[]) {
 }
 
 function Row({ database, run, named }: { database: string; run: Run; named: boolean }) {
-    const page =
-        run.run_id == null
-            ? link(database, 'job', [run.job])
-            : link(database, 'job', [run.job, 'run', run.run_id], { at: run.slot ?? '' });
     return (
         <tr>
             <th scope="row" class="number">
-                <a class="row" href={page}>
+                <a class="row" href={runLink(database, run)}>
                     <At at={run.slot} />
                 </a>
             </th>

@@ -42,6 +42,8 @@ export interface Job {
     last_slot: Instant;
     last_succeeded_at: Instant;
     after: string[] | null;
+    /** The first 20 of those that come after it. */
+    downstream: string[] | null;
     on: string[] | null;
     views: string[] | null;
     command: string | null;
@@ -70,10 +72,86 @@ export interface Run {
     slots: number | null;
 }
 
+export interface Attempt {
+    attempt: number;
+    state: string;
+    started_at: Instant;
+    finished_at: Instant;
+    duration_ms: number | null;
+    sqlstate: string | null;
+    message: string | null;
+    pid: number | null;
+    epoch: number | null;
+    instance: string | null;
+}
+
+export interface Wait {
+    wait: string;
+    for: string | null;
+    since: Instant;
+    until: Instant;
+    length_ms: number | null;
+}
+
+/** A run of a job before or after it; all null but the job: there is none. */
+export interface Neighbour {
+    job: string;
+    run_id: number | null;
+    trigger: string | null;
+    slot: Instant;
+    state: string | null;
+    started_at: Instant;
+    finished_at: Instant;
+    reason: string | null;
+}
+
+export interface Definition {
+    version: number;
+    since: Instant;
+    until: Instant;
+    /** False: it is the present one, and the run may have run another. */
+    ran: boolean;
+    owner: string;
+    command: string | null;
+}
+
+export interface RunDetail {
+    runs: Run[];
+    attempts: Attempt[];
+    waits: Wait[];
+    upstreams: Neighbour[];
+    downstreams: Neighbour[];
+    definitions: Definition[];
+}
+
+export interface Day {
+    day: string;
+    runs: number;
+    succeeded: number;
+    failed: number;
+    skipped: number;
+    missed: number;
+    busy_ms: number;
+    p50_ms: number | null;
+    p95_ms: number | null;
+    max_ms: number | null;
+    late_p95_ms: number | null;
+}
+
+export interface Version {
+    version: number;
+    since: Instant;
+    until: Instant;
+    owner: string;
+    database: string | null;
+    command: string | null;
+}
+
 export interface Why {
     job: string;
     state: string;
     now: string | null;
+    failing: string | null;
     problem: string | null;
     last_decision: string | null;
     missed: string | null;
@@ -83,6 +161,7 @@ export interface Next {
     job: string;
     timezone: string | null;
     slots: string[];
+    notes?: { at: string; slot: string; text: string }[];
 }
 
 export interface View {
@@ -227,4 +306,7 @@ export interface Crowd {
     at: string;
     jobs: number;
     sessions: number | null;
+    work_ms: number;
+    /** How much later than the instant the last of them starts; null: nobody knows. */
+    late_ms: number | null;
 }

@@ -87,7 +87,7 @@ async function withoutStream(page, address) {
     await page.route('**/stream?*', (route) => route.fulfill(problem(503, '200 streams are open already')));
     let reads = 0;
     page.on('request', (request) => {
-        if (request.url().endsWith('/d/app/jobs')) reads++;
+        if (request.url().includes('/d/app/jobs?')) reads++;
     });
     await show(page, address, '#/app/jobs', 'tbody tr');
     while (reads < 3) await page.waitForTimeout(50);

@@ -4,7 +4,7 @@ import { scaleTime, scaleUtc } from 'd3-scale';
 import { now, relativeText, lengthText, zone } from '../clock';
 import { shapeOf, toneOf, wordOf } from '../marks';
 import { link } from '../route';
-import type { Job, Run } from '../types';
+import type { Run } from '../types';
 import { axisText } from './axis';
 import { useWidth } from './width';
 
@@ -13,13 +13,19 @@ const MOST = 14;
 const AXIS = 22;
 const AHEAD = 0.3;
 
+/** Of a job that ran of late, or fails. */
+export interface Lined {
+    name: string;
+    state: string;
+    next_slot: string | null;
+}
 interface Line {
-    job: Job;
+    job: Lined;
     runs: Run[];
 }
 const rank: Record<string, number> = { failing: 0, suspended: 1, running: 2, waiting: 2 };
 
-function linesOf(jobs: Job[], runs: Run[]): Line[] {
+function linesOf(jobs: Lined[], runs: Run[]): Line[] {
     const byJob = new Map<string, Run[]>();
     for (const run of runs) if (run.started_at) byJob.set(run.job, [...(byJob.get(run.job) ?? []), run]);
     return jobs
@@ -139,7 +145,7 @@ function Drawing({ database, lines, runs, width }: { database: string; lines: Li
     );
 }
 
-export function Timeline({ database, jobs, runs }: { database: string; jobs: Job[]; runs: Run[] }) {
+export function Timeline({ database, jobs, runs }: { database: string; jobs: Lined[]; runs: Run[] }) {
     const { place, width } = useWidth();
     const lines = linesOf(jobs, runs);
     return (

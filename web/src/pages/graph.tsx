@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: PostgreSQL
 // Which job comes after which, and which views each keeps; the same as a table below.
-import { useSignal } from '@preact/signals';
 import { line } from 'd3-shape';
-import { useEffect } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { PageProps } from '../app';
-import type { Placed } from '../graph';
+import { place } from '../graph';
 import { Mark, shapeOf, toneOf } from '../marks';
 import { Empty, Reading, Section, Title, Wide } from '../parts';
 import { useResource } from '../resource';
 import { link, viewLink } from '../route';
-import type { Graph, Job } from '../types';
+import type { Graph, Job, Run } from '../types';
 
 const MOST = 300;
 const HEIGHT = 30;
@@ -63,20 +62,16 @@ function Box({ database, node, x, y, state }: { database: string; node: Node; x:
 }
 
 function Drawing({ database, graph, states }: { database: string; graph: Graph; states: Map<string, string> }) {
-    const placed = useSignal<Placed | undefined>(undefined);
     const { nodes, lines } = nodesOf(graph);
     const shape = JSON.stringify([nodes.map((node) => node.id), lines]);
-    useEffect(() => {
-        const module = '/graph.js';
-        void import(module).then(({ place }: typeof import('../graph')) => {
-            placed.value = place(
+    const at = useMemo(
+        () =>
+            place(
                 nodes.map((node) => ({ id: node.id, width: widthOf(node), height: HEIGHT })),
                 lines,
-            );
-        });
-    }, [shape]);
-    const at = placed.value;
-    if (!at) return <p class="waiting">{'\u00a0'}</p>;
+            ),
+        [shape],
+    );
     const places = new Map(at.boxes.map((box) => [box.id, box]));
     return (
         <Wide label="Graph">
@@ -155,8 +150,11 @@ function Table({ database, graph, states }: { database: string; graph: Graph; st
 
 export function GraphPage({ database, base }: PageProps) {
     const graph = useResource<Graph>(`${base}/graph`, 10000);
-    const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`).data.value?.jobs ?? [];
-    const states = new Map(jobs.map((job) => [job.name, job.state]));
+    const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=500`).data.value?.jobs ?? [];
+    const running = useResource<{ runs: Run[] }>(`${base}/runs?state=running&limit=500`).data.value?.runs ?? [];
+    const states = new Map(graph.data.value?.jobs.map((it) => [it.job, it.active ? 'ok' : 'disabled']));
+    for (const { job } of running) states.set(job, 'running');
+    for (const { name, state } of bad) states.set(name, state);
     return (
         <>
             <Title>Graph</Title>

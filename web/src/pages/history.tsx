@@ -10,6 +10,11 @@ import { link } from '../route';
 import { RunTable } from '../run_table';
 import type { Action, Leadership, Run } from '../types';
 
+interface History {
+    leaderships: Leadership[];
+    actions: Action[];
+}
+
 const endOf = (it: Leadership) => (it.until ? Date.parse(it.until) : now.value);
 
 function Bars({ list }: { list: Leadership[] }) {
@@ -98,10 +103,9 @@ function Leaderships({ list }: { list: Leadership[] }) {
     );
 }
 
-function Actions({ database, list, before }: { database: string; list: Action[]; before: boolean }) {
+function Actions({ list }: { list: Action[] }) {
     if (list.length === 0) return <p class="quiet">Nobody did anything from this page.</p>;
     return (
-        <>
             <Wide label="Actions">
                 <table>
                     <thead>
@@ -132,49 +136,65 @@ function Actions({ database, list, before }: { database: string; list: Action[];
                     </tbody>
                 </table>
             </Wide>
-            <p class="below">
-                {before && <a href={link(database, 'history')}>the latest</a>}{' '}
-                {list.length === 200 && (
-                    <a href={link(database, 'history', [], { before: list[list.length - 1].at })}>earlier ones</a>
-                )}
-            </p>
-        </>
     );
 }
 
+const LEADERSHIPS = 100;
+const ACTIONS = 200;
+const LOST = 100;
+
+/** Where each list goes on: the latest of these instants, so that none of them leaves anything out. */
+function earlier(history: History, lost: Run[]): string {
+    const ends = [
+        history.leaderships.length >= LEADERSHIPS ? history.leaderships[LEADERSHIPS - 1].since : '',
+        history.actions.length >= ACTIONS ? history.actions[ACTIONS - 1].at : '',
+        lost.length >= LOST ? (lost[LOST - 1].slot ?? '') : '',
+    ];
+    return ends.sort().at(-1) ?? '';
+}
+
 export function HistoryPage({ database, base, filter }: PageProps) {
-    const before = filter.before ? `?before=${encodeURIComponent(filter.before)}` : '';
-    const history = useResource<{ leaderships: Leadership[]; actions: Action[] }>(`${base}/history${before}`);
-    const lost = useResource<{ runs: Run[] }>(`${base}/runs?limit=50&state=missed,lost`);
+    const before = filter.before ? encodeURIComponent(filter.before) : '';
+    const history = useResource<History>(`${base}/history${before && `?before=${before}`}`);
+    const lost = useResource<{ runs: Run[] }>(
+        `${base}/runs?limit=${LOST}&state=missed,lost${before && `&until=${before}`}`,
+    );
     return (
         <>
             <Title>History</Title>
             <Reading of={history}>
-                {(data) => (
-                    <>
-                        <Section title="Who led">
-                            {data.leaderships.length > 0 ? (
-                                <Leaderships list={data.leaderships} />
-                            ) : (
-                                <Empty hint="pgchime serve">Nobody has led this database yet.</Empty>
-                            )}
-                        </Section>
-                        <Section title="Missed and lost">
-                            <Reading of={lost}>
-                                {({ runs }) =>
-                                    runs.length > 0 ? (
-                                        <RunTable database={database} runs={runs} named />
-                                    ) : (
-                                        <p class="quiet">No slot was missed and no run was lost.</p>
-                                    )
-                                }
-                            </Reading>
-                        </Section>
-                        <Section title="What people did">
-                            <Actions database={database} list={data.actions} before={before !== ''} />
-                        </Section>
-                    </>
-                )}
+                {(data) => {
+                    const more = earlier(data, lost.data.value?.runs ?? []);
+                    return (
+                        <>
+                            <Section title="Who led">
+                                {data.leaderships.length > 0 ? (
+                                    <Leaderships list={data.leaderships} />
+                                ) : (
+                                    <Empty hint="pgchime serve">Nobody has led this database yet.</Empty>
+                                )}
+                            </Section>
+                            <Section title="Missed and lost">
+                                <Reading of={lost}>
+                                    {({ runs }) =>
+                                        runs.length > 0 ? (
+                                            <RunTable database={database} runs={runs} named />
+                                        ) : (
+                                            <p class="quiet">No slot was missed and no run was lost.</p>
+                                        )
+                                    }
+                                </Reading>
+                            </Section>
+                            <Section title="What people did">
+                                <Actions list={data.actions} />
+                            </Section>
+                            <p class="below">
+                                {before && <a href={link(database, 'history')}>the latest</a>}{' '}
+                                {more && <a href={link(database, 'history', [], { before: more })}>what was before</a>}
+                            </p>
+                        </>
+                    );
+                }}
             </Reading>
         </>
     );

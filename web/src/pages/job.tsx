@@ -2,20 +2,22 @@
 // One job: why it does what it does, how long its runs took, what comes before and after it.
 import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
+import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { DayBars } from '../charts/days';
 import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
 import { count, jobZone, lengthText } from '../clock';
 import { Mark, toneOf, wordOf } from '../marks';
-import { Ago, At, Copy, Due, Empty, Figure, Figures, Reading, Section, Title } from '../parts';
+import { Ago, At, Copy, Due, Empty, Figure, Figures, ProblemNotice, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
-import { link, viewLink } from '../route';
+import { cursorOf, link, viewLink } from '../route';
 import { RunTable } from '../run_table';
-import { ifServed, serves } from '../served';
-import type { Job, Next, Run, Why } from '../types';
+import type { Day, Job, Next, Run, Version, Why } from '../types';
 import { scheduleText } from './jobs';
 import { RunChoice } from './runs';
 
+const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, '');
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 /** As `pgchime why` says it; where the server does not, what became of the last run that is over. */
@@ -32,10 +34,11 @@ function WhyText({ of, last }: { of: Why | undefined; last: Run | undefined }) {
     }
     return (
         <div class="why">
-            {of.problem && <p class="bad-text">{of.problem}</p>}
-            {of.now && <p>{of.now}</p>}
-            {of.last_decision && <p class="quiet">{of.last_decision}</p>}
-            {of.missed && <p class="quiet">{of.missed}</p>}
+            {of.failing && <p class="bad-text first">{upper(of.failing)}.</p>}
+            {of.problem && <p class="bad-text">{upper(of.problem)}.</p>}
+            {of.now && <p>Now: {of.now}</p>}
+            {of.last_decision && !of.failing && <p class="quiet">Last: {of.last_decision}</p>}
+            {of.missed && <p class="quiet">Missed: {of.missed}</p>}
         </div>
     );
 }
@@ -59,9 +62,10 @@ function JobFigures({ job, runs }: { job: Job; runs: Run[] }) {
     );
 }
 
-function NextSlots({ slots, timezone }: { slots: string[]; timezone: string | undefined }) {
-    if (slots.length === 0) return <p class="quiet">No slot is known beforehand.</p>;
+function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | undefined }) {
+    const slots = of?.slots ?? [];
     const own = timezone && timezone !== 'UTC' ? timezone : '';
+    if (slots.length === 0) return <p class="quiet">{of ? 'No slot is known beforehand.' : '\u00a0'}</p>;
     return (
         <table class="narrow">
             <thead>
@@ -72,7 +76,7 @@ function NextSlots({ slots, timezone }: { slots: string[]; timezone: string | un
                 </tr>
             </thead>
             <tbody>
-                {slots.slice(0, 10).map((slot) => (
+                {slots.map((slot) => (
                     <tr key={slot}>
                         <td>
                             <At at={slot} />
@@ -84,6 +88,14 @@ function NextSlots({ slots, timezone }: { slots: string[]; timezone: string | un
                         )}
                         <td class="quiet">
                             <Ago at={slot} />
+                            {of?.notes
+                                ?.filter((note) => note.slot === slot)
+                                .map((note) => (
+                                    <span key={note.text} class="note">
+                                        {' '}
+                                        {note.text}
+                                    </span>
+                                ))}
                         </td>
                     </tr>
                 ))}
@@ -92,9 +104,9 @@ function NextSlots({ slots, timezone }: { slots: string[]; timezone: string | un
     );
 }
 
-function Neighbours({ database, job, all }: { database: string; job: Job; all: Job[] }) {
+function Neighbours({ database, job }: { database: string; job: Job }) {
     const before = job.after ?? [];
-    const behind = all.filter((it) => it.after?.includes(job.name)).map((it) => it.name);
+    const behind = job.downstream ?? [];
     if (before.length + behind.length === 0)
         return <p class="quiet">It comes after no job, and none comes after it.</p>;
     const list = (names: string[]) =>
@@ -115,7 +127,7 @@ function Neighbours({ database, job, all }: { database: string; job: Job; all: J
             )}
             {behind.length > 0 && (
                 <>
-                    <dt>before</dt>
+                    <dt>comes before</dt>
                     <dd>
                         <ul>{list(behind)}</ul>
                     </dd>
@@ -147,7 +159,7 @@ function Definition({ database, job }: { database: string; job: Job }) {
                         <dt>keeps</dt>
                         <dd>
                             {job.views.map((view) => (
-                                <a key={view} href={serves('views') ? viewLink(database, view) : undefined}>
+                                <a key={view} href={viewLink(database, view)}>
                                     {view}{' '}
                                 </a>
                             ))}
@@ -172,46 +184,97 @@ function Definition({ database, job }: { database: string; job: Job }) {
     );
 }
 
-function RunsOfJob({
-    database,
-    name,
-    runs,
-    filter,
-}: {
-    database: string;
+interface RunsProps {
+    props: PageProps;
     name: string;
-    runs: Run[];
-    filter: Record<string, string>;
-}) {
-    const state = filter.state ?? '';
-    const wanted = state ? runs.filter((run) => state.split(',').includes(run.state)) : runs;
+    /** The latest 300, in any state. */
+    latest: Run[];
+}
+
+const SHOWN = 20;
+const MOST = 100;
+
+/** In a state, or behind a place in the list, they are asked for; else they are there. */
+function RunsOfJob({ props, name, latest }: RunsProps) {
+    const { database, base, filter } = props;
+    const { state = '', before = '', all = '' } = filter;
+    const chosen = new URLSearchParams(Object.entries({ state, before }).filter(([, value]) => value));
+    const path = `${base}/job/${encodeURIComponent(name)}/runs?limit=${MOST}&${chosen}`;
+    const asked = useResource<{ runs: Run[] }>(state || before ? path : '');
+    const runs = state || before ? (asked.data.value?.runs ?? []) : latest.slice(0, MOST);
+    const shown = all || before ? runs : runs.slice(0, SHOWN);
+    const to = (change: Record<string, string>) => link(database, 'job', [name], { state, ...change });
+    const last = runs.length >= MOST && shown.length === runs.length ? cursorOf(runs[runs.length - 1]) : '';
     return (
-        <Section
-            title="Runs"
-            aside={<RunChoice chosen={state} to={(it) => link(database, 'job', [name], { state: it })} />}
-        >
-            {wanted.length > 0 ? (
-                <RunTable database={database} runs={wanted.slice(0, filter.all ? 300 : 20)} named={false} />
+        <Section title="Runs" aside={<RunChoice chosen={state} to={(it) => to({ state: it })} />}>
+            {asked.problem.value && !asked.data.value && <ProblemNotice problem={asked.problem.value} />}
+            {shown.length > 0 ? (
+                <RunTable database={database} runs={shown} named={false} />
             ) : (
-                <Empty hint={state ? '' : `pgchime run ${name} asks for one now`}>
-                    {state ? 'None among the last 300.' : 'It has not run yet.'}
+                <Empty hint={state || before ? '' : `pgchime run ${name} asks for one now`}>
+                    {state || before ? 'None is on record.' : 'It has not run yet.'}
                 </Empty>
             )}
-            {wanted.length > 20 && !filter.all && (
-                <p class="below">
-                    <a href={link(database, 'job', [name], { state, all: 'yes' })}>{wanted.length - 20} more</a>
-                </p>
-            )}
+            <p class="below">
+                {before && <a href={to({})}>the latest</a>}{' '}
+                {shown.length < runs.length && <a href={to({ all: 'yes' })}>{runs.length - shown.length} more</a>}{' '}
+                {last && <a href={to({ before: last })}>earlier ones</a>}
+            </p>
         </Section>
     );
 }
 
+/** Asked for when they are looked at. */
+function Versions({ path }: { path: string }) {
+    const open = useSignal(false);
+    const versions = useResource<{ versions: Version[] }>(open.value ? `${path}/versions` : '', 60000);
+    return (
+        <details
+            onToggle={(event) => {
+                open.value = event.currentTarget.open;
+            }}
+        >
+            <summary>versions of its text</summary>
+            {open.value && (
+                <Reading of={versions}>
+                    {(data) => (
+                        <>
+                            {data.versions.map((it) => (
+                                <div key={it.version}>
+                                    <p class="quiet">
+                                        version {it.version}, since <At at={it.since} />
+                                        {it.until ? (
+                                            <>
+                                                {' '}
+                                                until <At at={it.until} />
+                                            </>
+                                        ) : (
+                                            ', the present one'
+                                        )}
+                                        , owner {it.owner}
+                                    </p>
+                                    {it.command && <pre tabIndex={0}>{it.command}</pre>}
+                                </div>
+                            ))}
+                            {data.versions.length < 2 && (
+                                <p class="quiet">
+                                    No earlier one is kept: only those of jobs made by SQL are, once they ran.
+                                </p>
+                            )}
+                        </>
+                    )}
+                </Reading>
+            )}
+        </details>
+    );
+}
+
 function Shown({ job, runs, props }: { job: Job; runs: Run[]; props: PageProps }) {
-    const { database, base, filter } = props;
+    const { database, base } = props;
     const path = `${base}/job/${encodeURIComponent(job.name)}`;
-    const why = useResource<{ jobs: Why[] }>(ifServed('why', `${path}/why`)).data.value?.jobs[0];
-    const next = useResource<{ jobs: Next[] }>(ifServed('next', `${path}/next?count=10`)).data.value?.jobs[0];
-    const all = useResource<{ jobs: Job[] }>(`${base}/jobs`, 10000).data.value?.jobs ?? [];
+    const why = useResource<{ jobs: Why[] }>(`${path}/why`).data.value?.jobs[0];
+    const next = useResource<{ jobs: Next[] }>(`${path}/next?count=10&explain=yes`).data.value?.jobs[0];
+    const days = useResource<{ days: Day[] }>(`${path}/days`, 60000).data.value?.days;
     return (
         <>
             <WhyText of={why} last={runs.find((run) => run.finished_at)} />
@@ -219,19 +282,18 @@ function Shown({ job, runs, props }: { job: Job; runs: Run[]; props: PageProps }
             <Section title="How long it took" aside={<OutcomeStrip runs={runs} />}>
                 <DurationChart runs={runs} />
             </Section>
-            <RunsOfJob database={database} name={job.name} runs={runs} filter={filter} />
+            <Section title="90 days">{days ? <DayBars days={days} /> : <p class="quiet">{'\u00a0'}</p>}</Section>
+            <RunsOfJob props={props} name={job.name} latest={runs} />
             <div class="columns">
                 <Section title="Next">
-                    <NextSlots
-                        slots={next?.slots ?? (job.next_slot ? [job.next_slot] : [])}
-                        timezone={next?.timezone ?? job.options?.timezone}
-                    />
+                    <NextSlots of={next} timezone={next?.timezone ?? job.options?.timezone} />
                 </Section>
                 <Section title="Before and after">
-                    <Neighbours database={database} job={job} all={all} />
+                    <Neighbours database={database} job={job} />
                 </Section>
                 <Section title="What it is">
                     <Definition database={database} job={job} />
+                    <Versions path={path} />
                 </Section>
             </div>
         </>

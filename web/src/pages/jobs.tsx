@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
+import { useSignal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { Mark, wordOf } from '../marks';
@@ -7,7 +9,7 @@ import { useResource } from '../resource';
 import { link, setFilter } from '../route';
 import type { Job } from '../types';
 
-const SHOWN = 500;
+const MOST = 100;
 
 export function scheduleText(job: { schedule: string | null; on?: string[] | null; after?: string[] | null }): string {
     const parts = [job.schedule ?? ''];
@@ -15,17 +17,20 @@ export function scheduleText(job: { schedule: string | null; on?: string[] | nul
     return parts.filter(Boolean).join(', ') || (job.after?.length ? `after ${job.after.join(', ')}` : '–');
 }
 
-function matches(job: Job, { q = '', state, plugin, owner, origin }: Record<string, string>): boolean {
-    return (
-        job.name.toLowerCase().includes(q.toLowerCase()) &&
-        (!state || job.state === state) &&
-        (!plugin || job.plugin === plugin) &&
-        (!owner || job.owner === owner) &&
-        (!origin || job.origin === origin)
-    );
+const names = ['q', 'state', 'plugin', 'owner', 'origin', 'after'] as const;
+const states = ['ok', 'failing', 'suspended', 'running', 'waiting', 'disabled'];
+const origins = ['config', 'plugin', 'sql'];
+
+/** Another choice begins at the first job again. */
+const choose = (change: Record<string, string>) => setFilter({ after: '', ...change });
+
+interface ChoiceProps {
+    name: string;
+    values: (string | null)[];
+    chosen: string;
 }
 
-function Choice({ name, values, chosen }: { name: string; values: (string | null)[]; chosen: string }) {
+function Choice({ name, values, chosen }: ChoiceProps) {
     const distinct = [
         ...new Set(values.filter((value): value is string => Boolean(value)).concat(chosen || [])),
     ].sort();
@@ -33,7 +38,7 @@ function Choice({ name, values, chosen }: { name: string; values: (string | null
     return (
         <label>
             <span class="label">{name}</span>
-            <select value={chosen} onChange={(event) => setFilter({ [name]: event.currentTarget.value })}>
+            <select value={chosen} onChange={(event) => choose({ [name]: event.currentTarget.value })}>
                 <option value="">any</option>
                 {distinct.map((value) => (
                     <option key={value} value={value}>
@@ -45,22 +50,76 @@ function Choice({ name, values, chosen }: { name: string; values: (string | null
     );
 }
 
-function Filter({ jobs, filter }: { jobs: Job[]; filter: Record<string, string> }) {
+/** Where there are more jobs than are shown, there may be other values, too: they are written. */
+function Written({ name, values, chosen }: ChoiceProps) {
+    const distinct = [...new Set(values.filter((value): value is string => Boolean(value)))].sort();
+    return (
+        <label>
+            <span class="label">{name}</span>
+            <input
+                key={chosen}
+                list={`choice-${name}`}
+                defaultValue={chosen}
+                placeholder="any"
+                onChange={(event) => choose({ [name]: event.currentTarget.value })}
+            />
+            <datalist id={`choice-${name}`}>
+                {distinct.map((value) => (
+                    <option key={value} value={value} />
+                ))}
+            </datalist>
+        </label>
+    );
+}
+
+/** Asked for once somebody has stopped to write. */
+const PAUSE = 150;
+
+function Search({ chosen }: { chosen: string }) {
+    const timer = useRef(0);
+    const written = useSignal(chosen);
+    useEffect(() => {
+        if (timer.current === 0) written.value = chosen;
+    }, [chosen]);
+    const later = (q: string) => {
+        written.value = q;
+        window.clearTimeout(timer.current);
+        timer.current = window.setTimeout(() => {
+            timer.current = 0;
+            choose({ q });
+        }, PAUSE);
+    };
+    return (
+        <label>
+            <span class="label">name</span>
+            <input
+                type="search"
+                value={written.value}
+                placeholder="any"
+                onInput={(event) => later(event.currentTarget.value)}
+            />
+        </label>
+    );
+}
+
+interface ListProps {
+    database: string;
+    base: string;
+    jobs: Job[];
+    /** There are others, before or behind these. */
+    cut: boolean;
+    filter: Record<string, string>;
+}
+
+function Filter({ jobs, cut, filter }: Pick<ListProps, 'jobs' | 'cut' | 'filter'>) {
+    const Open = cut ? Written : Choice;
     return (
         <div class="filter" role="search">
-            <label>
-                <span class="label">name</span>
-                <input
-                    type="search"
-                    value={filter.q ?? ''}
-                    placeholder="any"
-                    onInput={(event) => setFilter({ q: event.currentTarget.value })}
-                />
-            </label>
-            <Choice name="state" values={jobs.map((job) => job.state)} chosen={filter.state ?? ''} />
-            <Choice name="plugin" values={jobs.map((job) => job.plugin)} chosen={filter.plugin ?? ''} />
-            <Choice name="owner" values={jobs.map((job) => job.owner)} chosen={filter.owner ?? ''} />
-            <Choice name="origin" values={jobs.map((job) => job.origin)} chosen={filter.origin ?? ''} />
+            <Search chosen={filter.q ?? ''} />
+            <Choice name="state" values={states} chosen={filter.state ?? ''} />
+            <Choice name="origin" values={origins} chosen={filter.origin ?? ''} />
+            <Open name="plugin" values={jobs.map((job) => job.plugin)} chosen={filter.plugin ?? ''} />
+            <Open name="owner" values={jobs.map((job) => job.owner)} chosen={filter.owner ?? ''} />
         </div>
     );
 }
@@ -106,12 +165,14 @@ function Row({ database, job }: { database: string; job: Job }) {
 }
 
 /** All that the filter shows; the server refuses when they are not as many there. */
-function ManyActs({ base, found, filter }: { base: string; found: Job[]; filter: Record<string, string> }) {
-    if (!useMayAct() || found.length === 0) return null;
+function ManyActs({ base, jobs, cut, filter }: ListProps) {
+    const active = jobs.filter((job) => job.active);
+    if (!useMayAct() || active.length === 0) return null;
+    if (cut) return <p class="quiet">To suspend or resume many at once, choose fewer than {MOST}.</p>;
     const { q, state, plugin, owner, origin } = filter;
     const chosen = Object.fromEntries(Object.entries({ q, state, plugin, owner, origin }).filter(([, it]) => it));
-    const body = { filter: chosen, count: found.length };
-    const what = `${found.length} job${found.length > 1 ? 's' : ''}`;
+    const body = { filter: chosen, count: active.length };
+    const what = `${active.length} job${active.length > 1 ? 's' : ''}`;
     const order = (verb: string) => ({ title: `${verb} ${what}?`, path: `${base}/jobs/${verb}`, body, button: verb });
     return (
         <div class="acts">
@@ -121,68 +182,89 @@ function ManyActs({ base, found, filter }: { base: string; found: Job[]; filter:
     );
 }
 
-interface ListProps {
-    database: string;
-    base: string;
-    jobs: Job[];
-    filter: Record<string, string>;
+function Table({ database, jobs }: Pick<ListProps, 'database' | 'jobs'>) {
+    return (
+        <Wide label="Jobs">
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">Name</th>
+                        <th scope="col">State</th>
+                        <th scope="col">Schedule</th>
+                        <th scope="col" class="number">
+                            Next
+                        </th>
+                        <th scope="col" class="number">
+                            Last start
+                        </th>
+                        <th scope="col" class="number">
+                            Took
+                        </th>
+                        <th scope="col" class="number">
+                            Failures
+                        </th>
+                        <th scope="col">From</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    {jobs.map((job) => (
+                        <Row key={`${job.owner}/${job.name}`} database={database} job={job} />
+                    ))}
+                </tbody>
+            </table>
+        </Wide>
+    );
 }
 
-function List({ database, base, jobs, filter }: ListProps) {
-    if (jobs.length === 0) {
-        return <NoJobs />;
-    }
-    const found = jobs.filter((job) => matches(job, filter));
+function countText({ jobs, filter }: Pick<ListProps, 'jobs' | 'filter'>): string {
+    const more = jobs.length >= MOST;
+    if (filter.after) return `${jobs.length} jobs behind ${filter.after}${more ? ', and more' : ''}`;
+    return more ? `the first ${MOST} by name, and more` : `${jobs.length} job${jobs.length === 1 ? '' : 's'}`;
+}
+
+function List(props: ListProps) {
+    const { database, base, jobs, filter } = props;
+    const page = (after: string) => link(database, 'jobs', [], { ...filter, after });
     return (
         <>
-            <Filter jobs={jobs} filter={filter} />
             <p class="quiet" role="status">
-                {found.length > SHOWN
-                    ? `the first ${SHOWN} of ${found.length}: write more of the name`
-                    : `${found.length} of ${jobs.length} jobs`}
+                {countText(props)}
             </p>
-            <ManyActs base={base} found={found} filter={filter} />
+            <ManyActs {...props} />
             <Acted database={database} base={base} />
-            <Wide label="Jobs">
-                <table>
-                    <thead>
-                        <tr>
-                            <th scope="col">Name</th>
-                            <th scope="col">State</th>
-                            <th scope="col">Schedule</th>
-                            <th scope="col" class="number">
-                                Next
-                            </th>
-                            <th scope="col" class="number">
-                                Last start
-                            </th>
-                            <th scope="col" class="number">
-                                Took
-                            </th>
-                            <th scope="col" class="number">
-                                Failures
-                            </th>
-                            <th scope="col">From</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        {found.slice(0, SHOWN).map((job) => (
-                            <Row key={`${job.owner}/${job.name}`} database={database} job={job} />
-                        ))}
-                    </tbody>
-                </table>
-            </Wide>
+            {jobs.length > 0 ? (
+                <Table database={database} jobs={jobs} />
+            ) : (
+                <Empty hint={<a href={link(database, 'jobs')}>all jobs</a>}>No job is so.</Empty>
+            )}
+            <p class="below">
+                {filter.after && <a href={page('')}>from the first on</a>}{' '}
+                {jobs.length >= MOST && <a href={page(jobs[jobs.length - 1].name)}>the next {MOST}</a>}
+            </p>
         </>
     );
 }
 
 export function JobsPage({ database, base, filter }: PageProps) {
-    const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`);
+    const chosen = names.filter((name) => filter[name]).map((name) => [name, filter[name]]);
+    const query = new URLSearchParams([['limit', String(MOST)], ...chosen]).toString();
+    const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs?${query}`);
+    const seen = useRef<Job[]>([]);
+    if (jobs.data.value) seen.current = jobs.data.value.jobs;
+    const cut = seen.current.length >= MOST || Boolean(filter.after);
+    const nothing = jobs.data.value?.jobs.length === 0 && chosen.length === 0;
     return (
         <>
             <Title>Jobs</Title>
+            {!nothing && <Filter jobs={seen.current} cut={cut} filter={filter} />}
             <Reading of={jobs}>
-                {(data) => <List database={database} base={base} jobs={data.jobs} filter={filter} />}
+                {(data) =>
+                    nothing ? (
+                        <NoJobs />
+                    ) : (
+                        <List database={database} base={base} jobs={data.jobs} cut={cut} filter={filter} />
+                    )
+                }
             </Reading>
         </>
     );

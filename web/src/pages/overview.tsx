@@ -4,16 +4,19 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { PageProps } from '../app';
 import { type Attention, attentionOf } from '../attention';
-import { Timeline } from '../charts/timeline';
-import { count } from '../clock';
+import type { Lined } from '../charts/timeline';
+import { count, lengthText } from '../clock';
 import { Mark } from '../marks';
 import { Ago, At, Due, Figure, Figures, Reading, Section, Title } from '../parts';
 import { useResource } from '../resource';
-import { link } from '../route';
-import { ifServed } from '../served';
-import type { Alert, Crowd, Database, Job, Run, View } from '../types';
-import { NoJobs, scheduleText } from './jobs';
+import { laterPart } from '../later';
+import { link, runLink } from '../route';
+import type { Alert, Crowd, Database, Job, Next, Run, View } from '../types';
+import { NoJobs } from './jobs';
 import { FAILED } from './runs';
+
+/** With it come scales and shapes, which are the larger part of all scripts. */
+const Timeline = laterPart(() => import('../charts/timeline').then((it) => it.Timeline));
 
 const SHOWN = 12;
 const QUIET_FOR = 30000;
@@ -38,7 +41,7 @@ function Told({ number }: { number: number }) {
     );
 }
 
-function AttentionList({ database, list, next }: { database: string; list: Attention[]; next: Job | undefined }) {
+function AttentionList({ database, list, next }: { database: string; list: Attention[]; next: Next | undefined }) {
     if (list.length === 0) {
         return (
             <p class="well">
@@ -46,7 +49,7 @@ function AttentionList({ database, list, next }: { database: string; list: Atten
                 {next && (
                     <span>
                         {' '}
-                        Next: <a href={link(database, 'job', [next.name])}>{next.name}</a> <Due at={next.next_slot} />
+                        Next: <a href={link(database, 'job', [next.job])}>{next.job}</a> <Due at={next.slots[0]} />
                     </span>
                 )}
             </p>
@@ -110,29 +113,32 @@ function Totals({ database, of, views }: { database: string; of: Database; views
     );
 }
 
-function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
+function Soon({ database, jobs }: { database: string; jobs: Next[] }) {
+    if (jobs.length === 0) return <p class="quiet">No slot is known beforehand.</p>;
     return (
         <table class="narrow">
             <thead>
                 <tr>
                     <th scope="col">Job</th>
-                    <th scope="col">Schedule</th>
+                    <th scope="col">Slot</th>
                     <th scope="col" class="number">
                         Due
                     </th>
                 </tr>
             </thead>
             <tbody>
-                {jobs.slice(0, 8).map((job) => (
-                    <tr key={job.name}>
+                {jobs.slice(0, 8).map((it) => (
+                    <tr key={it.job}>
                         <th scope="row">
-                            <a class="row" href={link(database, 'job', [job.name])}>
-                                {job.name}
+                            <a class="row" href={link(database, 'job', [it.job])}>
+                                {it.job}
                             </a>
                         </th>
-                        <td class="quiet">{scheduleText(job)}</td>
+                        <td class="quiet">
+                            <At at={it.slots[0]} />
+                        </td>
                         <td class="number">
-                            <Due at={job.next_slot} />
+                            <Due at={it.slots[0]} />
                         </td>
                     </tr>
                 ))}
@@ -141,18 +147,27 @@ function Soon({ database, jobs }: { database: string; jobs: Job[] }) {
     );
 }
 
-/** Instants at which more jobs are due than there are sessions: some of them wait. */
+/** So late that somebody minds. */
+const LATE = 1000;
+
+function crowdText(it: Crowd): string {
+    const late = it.late_ms ?? 0;
+    const sessions = it.sessions == null ? '' : ` for ${it.sessions} sessions`;
+    return `${sessions}: ${late >= LATE ? `the last starts about ${lengthText(late)} late` : 'some wait a moment'}`;
+}
+
+/** Instants at which more is due than can run at once: by how long runs take as a rule, some start late. */
 function Crowded({ base }: { base: string }) {
     const of = useResource<{ instants: Crowd[] }>(`${base}/crowded`, 30000).data.value?.instants ?? [];
-    const most = of.filter((it) => it.jobs > (it.sessions ?? 1)).sort((a, b) => b.jobs - a.jobs);
+    const most = of.filter((it) => (it.late_ms == null ? it.jobs > (it.sessions ?? 1) : it.late_ms >= LATE));
     if (most.length === 0) return null;
     return (
         <Section title="Crowded in the next hour">
             <ul class="plain">
                 {most.slice(0, 5).map((it) => (
                     <li key={it.at}>
-                        <Mark state="waiting" word={`${it.jobs} due at once`} /> <At at={it.at} />
-                        {it.sessions != null && <span class="quiet"> for {it.sessions} sessions: some wait</span>}
+                        <Mark state="waiting" word={`${count(it.jobs)} due at once`} /> <At at={it.at} />
+                        <span class="quiet">{crowdText(it)}</span>
                     </li>
                 ))}
             </ul>
@@ -170,9 +185,7 @@ function Failures({ database, failures }: { database: string; failures: Run[] })
                 {latest.slice(0, 8).map((run) => (
                     <li key={`${run.run_id} ${run.slot}`}>
                         <Mark state={run.state} />{' '}
-                        <a href={link(database, 'job', [run.job, 'run', run.run_id ?? ''], { at: run.slot ?? '' })}>
-                            {run.job}
-                        </a>{' '}
+                        <a href={runLink(database, run)}>{run.job}</a>{' '}
                         <span class="quiet">
                             <At at={run.slot} />
                         </span>{' '}
@@ -184,28 +197,36 @@ function Failures({ database, failures }: { database: string; failures: Run[] })
     );
 }
 
+/** Jobs that ran of late or do not go well, with their next slots. */
+function linedOf(bad: Job[], runs: Run[], soon: Next[]): Lined[] {
+    const next = new Map(soon.map((it) => [it.job, it.slots[0]]));
+    const states = new Map<string, string>();
+    for (const run of runs) {
+        const state = run.state === 'running' ? 'running' : run.state === 'retrying' ? 'waiting' : 'ok';
+        if ((states.get(run.job) ?? 'ok') === 'ok') states.set(run.job, state);
+    }
+    for (const job of bad) states.set(job.name, job.state === 'suspended' ? job.state : 'failing');
+    return [...states].map(([name, state]) => ({ name, state, next_slot: next.get(name) ?? null }));
+}
+
 export function OverviewPage({ database, base }: PageProps) {
     const here = useResource<{ databases: Database[] }>('/databases').data.value?.databases.find(
         (it) => it.database === database,
     );
-    const jobs = useResource<{ jobs: Job[] }>(`${base}/jobs`);
+    const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=50`);
+    const soon = useResource<{ jobs: Next[] }>(`${base}/next?count=30`).data.value?.jobs ?? [];
     const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=200`).data.value?.runs ?? [];
     const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=200&state=${FAILED}`).data.value?.runs ?? [];
-    const alerts = useResource<{ alerts: Alert[] }>(ifServed('alerts', `${base}/alerts`)).data.value?.alerts ?? [];
-    const views = useResource<{ views: View[] }>(ifServed('views', `${base}/views`), 10000).data.value?.views ?? [];
+    const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts`).data.value?.alerts ?? [];
+    const views = useResource<{ views: View[] }>(`${base}/views`, 10000).data.value?.views ?? [];
     return (
         <>
             <Title>Overview</Title>
             {here?.reachable && <Totals database={database} of={here} views={views} />}
-            <Reading of={jobs}>
-                {(data) => {
-                    const list = attentionOf(database, { jobs: data.jobs, failures, alerts, views });
-                    const soon = data.jobs
-                        .filter((job) => job.next_slot)
-                        .sort((a, b) => (a.next_slot as string).localeCompare(b.next_slot as string));
-                    if (data.jobs.length === 0) {
-                        return <NoJobs />;
-                    }
+            <Reading of={bad}>
+                {({ jobs }) => {
+                    if (here?.jobs === 0) return <NoJobs />;
+                    const list = attentionOf(database, { jobs, failures, alerts, views });
                     return (
                         <>
                             <Section title="Needs attention">
@@ -213,7 +234,7 @@ export function OverviewPage({ database, base }: PageProps) {
                             </Section>
                             <Told number={list.length} />
                             <Section title="Latest runs, and what is due">
-                                <Timeline database={database} jobs={data.jobs} runs={runs} />
+                                <Timeline database={database} jobs={linedOf(jobs, runs, soon)} runs={runs} />
                             </Section>
                             <div class="columns">
                                 <Failures database={database} failures={failures} />

@@ -2,11 +2,12 @@
 import type { PageProps } from '../app';
 import { Empty, Reading, Title } from '../parts';
 import { useResource } from '../resource';
-import { link } from '../route';
+import { cursorOf, link } from '../route';
 import { RunTable } from '../run_table';
 import type { Run } from '../types';
 
 export const FAILED = 'failed,timed_out,lost';
+const MOST = 100;
 const choices: [string, string][] = [
     ['', 'all'],
     [FAILED, 'failed'],
@@ -27,25 +28,34 @@ export function RunChoice({ chosen, to }: { chosen: string; to: (state: string) 
 }
 
 export function RunsPage({ database, base, filter }: PageProps) {
-    const state = filter.state ?? '';
-    const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=100${state ? `&state=${state}` : ''}`);
+    const { state = '', before = '' } = filter;
+    const chosen = new URLSearchParams(Object.entries({ state, before }).filter(([, value]) => value));
+    const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=${MOST}&${chosen}`);
+    const to = (change: Record<string, string>) => link(database, 'runs', [], { state, ...change });
     return (
         <>
             <Title aside={<RunChoice chosen={state} to={(it) => link(database, 'runs', [], { state: it })} />}>
                 Runs
             </Title>
             <Reading of={runs}>
-                {(data) =>
-                    data.runs.length > 0 ? (
-                        <RunTable database={database} runs={data.runs} named />
-                    ) : (
-                        <Empty hint={state ? '' : 'pgchime run JOB asks for one now'}>
-                            {state ? 'No such run is on record.' : 'Nothing has run yet.'}
-                        </Empty>
-                    )
-                }
+                {(data) => (
+                    <>
+                        {data.runs.length > 0 ? (
+                            <RunTable database={database} runs={data.runs} named />
+                        ) : (
+                            <Empty hint={state || before ? '' : 'pgchime run JOB asks for one now'}>
+                                {state || before ? 'No such run is on record.' : 'Nothing has run yet.'}
+                            </Empty>
+                        )}
+                        <p class="below">
+                            {before && <a href={to({})}>the latest</a>}{' '}
+                            {data.runs.length >= MOST && (
+                                <a href={to({ before: cursorOf(data.runs[MOST - 1]) })}>earlier ones</a>
+                            )}
+                        </p>
+                    </>
+                )}
             </Reading>
-            <p class="quiet">the latest 100</p>
         </>
     );
 }
