@@ -3,7 +3,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { jobZone, setZone, spanText, now, zone, zoneAfter } from './clock';
 import { Mark } from './marks';
-import { At } from './parts';
+import { At, Words } from './parts';
 import { awaySince, tilesOnly, useResource } from './resource';
 import { paused } from './stream';
 import { go, link, route } from './route';
@@ -125,7 +125,10 @@ function Leader({ of }: { of: Database }) {
             <span>{followersText(of.followers) ? `follows: ${followersText(of.followers)}` : 'nobody follows'}</span>
             {of.problem && (
                 <span class="problem">
-                    <Mark state="warn" word="amiss" /> <a href={link(of.database, 'doctor')}>{of.problem}</a>
+                    <Mark state="warn" word="amiss" />{' '}
+                    <a href={link(of.database, 'doctor')}>
+                        <Words text={of.problem} />
+                    </a>
                 </span>
             )}
             {paused.value && <Mark state="suspended" word="updates are paused: press . to go on" />}

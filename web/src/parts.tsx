@@ -17,6 +17,19 @@ export function At(props: { at: string | null | undefined; none?: string; timeZo
     );
 }
 
+const INSTANT = /(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+
+/** Words of the server's, which have instants in UTC: here these are by the clock that was chosen. */
+export function Words({ text }: { text: string | null | undefined }) {
+    return (
+        <>
+            {(text ?? '')
+                .split(INSTANT)
+                .map((part, i) => (i % 2 ? <At key={i} at={part.replace(' ', 'T')} /> : part))}
+        </>
+    );
+}
+
 /** How long ago, or in how long; the instant itself is its title. */
 export function Ago({ at, none = '–' }: { at: string | null | undefined; none?: string }) {
     if (!at) return <span class="quiet">{none}</span>;

@@ -154,6 +154,7 @@ export interface Why {
     failing: string | null;
     problem: string | null;
     last_decision: string | null;
+    last_state: string | null;
     missed: string | null;
 }
 

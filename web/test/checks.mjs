@@ -17,6 +17,15 @@ export function watch(page, address) {
     });
 }
 
+/** Waits for what no selector can say, and no longer than a minute. */
+export async function until(page, what, holds) {
+    const end = Date.now() + 60000;
+    while (!holds()) {
+        if (Date.now() > end) throw new Error(`within a minute: ${what}`);
+        await page.waitForTimeout(50);
+    }
+}
+
 /** Shows a page anew, else what is waited for may be of the page before, and waits until there is something on it. */
 export async function show(page, address, hash, wanted = 'h1') {
     await page.goto('about:blank');

@@ -9,6 +9,7 @@ const pages = [
     ['#/app', '.timeline'],
     ['#/app/jobs', 'tbody tr'],
     ['#/app/job/broken', 'svg.chart'],
+    ['#/app/job/after', '.facts'],
     ['#/app/runs', 'tbody tr'],
     ['#/app/runs?state=skipped,missed', '.empty, tbody tr'],
     ['#/app/views', '.empty, tbody tr'],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // What a page says when there is nothing, when it may not say it, when it cannot know, and when nobody leads.
-import { check, show } from './checks.mjs';
+import { check, show, until } from './checks.mjs';
 
 const problem = (status, detail, hint) => ({
     status,
@@ -66,7 +66,7 @@ async function followsTheStream(page, address) {
         if (request.url().includes('/stream?')) ended.push(request);
     });
     await show(page, address, '#/app/jobs', 'tbody tr');
-    while (streams === 0) await page.waitForTimeout(50);
+    await until(page, 'it opens a stream', () => streams > 0);
     const hide = (hidden) =>
         page.evaluate((it) => {
             Object.defineProperty(document, 'hidden', { value: it, configurable: true });
@@ -75,10 +75,10 @@ async function followsTheStream(page, address) {
     const before = streams;
     const endedBefore = ended.length;
     await hide(true);
-    while (ended.length === endedBefore) await page.waitForTimeout(50);
+    await until(page, 'it ends its stream', () => ended.length > endedBefore);
     check('a tab that is hidden gives its stream back', streams === before);
     await hide(false);
-    while (streams === before) await page.waitForTimeout(50);
+    await until(page, 'it opens another', () => streams > before);
     check('and takes one again when it is looked at', streams === before + 1, String(streams - before));
 }
 
@@ -90,8 +90,7 @@ async function withoutStream(page, address) {
         if (request.url().includes('/d/app/jobs?')) reads++;
     });
     await show(page, address, '#/app/jobs', 'tbody tr');
-    while (reads < 3) await page.waitForTimeout(50);
-    check('without a stream it reads again', reads >= 3);
+    await until(page, 'without a stream it reads again', () => reads >= 3);
     await page.unroute('**/stream?*');
 }
 

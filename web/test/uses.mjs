@@ -11,12 +11,18 @@ async function findsTheFailure(page, address) {
     check('the overview says that broken fails', /failing|suspended/.test(attention), attention);
     await page.click('.attention a:text-is("broken")');
     await page.waitForSelector('.why:has-text("no_such_table")');
+    const why = await text(page, '.why .first');
+    check('the job says first since when and why', /^It failed .*at slot .*: 42P01 .*no_such_table/.test(why), why);
     await page.click('nav[aria-label="Which runs"] >> text=failed');
     await page.waitForSelector('a[aria-current]:text-is("failed")');
     await page.click('tbody a.row');
     await page.waitForSelector('pre.whole');
     const message = await text(page, 'pre.whole');
     check('the run has its message whole', /42P01.*no_such_table/.test(message), message);
+    const attempts = await text(page, 'section[aria-label="Attempt"] tbody tr');
+    check('and its attempt', /failed.*no_such_table/s.test(attempts), attempts);
+    const ran = await text(page, 'section[aria-label^="What it ran"] pre');
+    check('and the text that it ran', ran.includes('TABLE no_such_table'), ran);
     await page.goBack();
     await page.waitForSelector('.why');
     check('back is the job, with its choice', page.url().includes('/job/broken?state='), page.url());

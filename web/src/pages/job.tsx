@@ -9,7 +9,7 @@ import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
 import { count, jobZone, lengthText } from '../clock';
 import { Mark, toneOf, wordOf } from '../marks';
-import { Ago, At, Copy, Due, Empty, Figure, Figures, ProblemNotice, Reading, Section, Title } from '../parts';
+import { Ago, At, Copy, Due, Empty, Figure, Figures, ProblemNotice, Reading, Section, Title, Words } from '../parts';
 import { useResource } from '../resource';
 import { cursorOf, link, viewLink } from '../route';
 import { RunTable } from '../run_table';
@@ -19,6 +19,9 @@ import { RunChoice } from './runs';
 
 const upper = (text: string) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, '');
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+/** Nobody sees a failure then, and nothing was done. */
+const stopped = new Set(['skipped', 'missed', 'lost', 'cancelled']);
 
 /** As `pgchime why` says it; where the server does not, what became of the last run that is over. */
 function WhyText({ of, last }: { of: Why | undefined; last: Run | undefined }) {
@@ -34,11 +37,31 @@ function WhyText({ of, last }: { of: Why | undefined; last: Run | undefined }) {
     }
     return (
         <div class="why">
-            {of.failing && <p class="bad-text first">{upper(of.failing)}.</p>}
-            {of.problem && <p class="bad-text">{upper(of.problem)}.</p>}
-            {of.now && <p>Now: {of.now}</p>}
-            {of.last_decision && !of.failing && <p class="quiet">Last: {of.last_decision}</p>}
-            {of.missed && <p class="quiet">Missed: {of.missed}</p>}
+            {of.failing && (
+                <p class="bad-text first">
+                    <Words text={`${upper(of.failing)}.`} />
+                </p>
+            )}
+            {of.problem && (
+                <p class="bad-text">
+                    <Words text={`${upper(of.problem)}.`} />
+                </p>
+            )}
+            {of.now && (
+                <p>
+                    Now: <Words text={of.now} />
+                </p>
+            )}
+            {of.last_decision && !of.failing && (
+                <p class={stopped.has(of.last_state ?? '') ? 'bad-text first' : 'quiet'}>
+                    Last: <Words text={of.last_decision} />
+                </p>
+            )}
+            {of.missed && (
+                <p class="quiet">
+                    Missed: <Words text={of.missed} />
+                </p>
+            )}
         </div>
     );
 }
@@ -87,7 +110,7 @@ function NextSlots({ of, timezone }: { of: Next | undefined; timezone: string | 
                             </td>
                         )}
                         <td class="quiet">
-                            <Ago at={slot} />
+                            <Due at={slot} />
                             {of?.notes
                                 ?.filter((note) => note.slot === slot)
                                 .map((note) => (

@@ -7,7 +7,7 @@ import { type Attention, attentionOf } from '../attention';
 import type { Lined } from '../charts/timeline';
 import { count, lengthText } from '../clock';
 import { Mark } from '../marks';
-import { Ago, At, Due, Figure, Figures, Reading, Section, Title } from '../parts';
+import { Ago, At, Due, Figure, Figures, Reading, Section, Title, Words } from '../parts';
 import { useResource } from '../resource';
 import { laterPart } from '../later';
 import { link, runLink } from '../route';
@@ -61,8 +61,15 @@ function AttentionList({ database, list, next }: { database: string; list: Atten
                 <li key={it.key}>
                     <Mark state={it.state} />
                     <a href={it.href}>{it.name}</a>
-                    <span class="words">{it.text}</span>
+                    <span class="words">
+                        <Words text={it.text} />
+                    </span>
                     <span class="quiet">
+                        {it.since && (
+                            <>
+                                since <At at={it.since} />,{' '}
+                            </>
+                        )}
                         <Ago at={it.since} />
                     </span>
                 </li>

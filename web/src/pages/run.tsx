@@ -52,9 +52,9 @@ function Waits({ waits }: { waits: Wait[] }) {
             {waits.map((it) => (
                 <li key={`${it.wait} ${it.for} ${it.since}`}>
                     <Mark state={it.until ? 'info' : 'waiting'} word={waitWords.get(it.wait) ?? it.wait} />{' '}
-                    <strong>{it.length_ms == null ? '' : lengthText(it.length_ms)}</strong>{' '}
+                    {it.for && `(${it.for})`}: {it.length_ms != null && <strong>{lengthText(it.length_ms)}</strong>}
                     <span class="quiet">
-                        {it.for}, {it.until ? 'until' : 'since'} <At at={it.until ?? it.since} />
+                        , {it.until ? 'until' : 'since'} <At at={it.until ?? it.since} />
                     </span>
                 </li>
             ))}
@@ -203,16 +203,21 @@ function Others({ database, base, run }: { database: string; base: string; run: 
         ? `${base}/runs?limit=100&state=failed,timed_out,lost&since=${bound(-60000)}&until=${bound(60000)}`
         : '';
     const found = useResource<{ runs: Run[] }>(path, 10000).data.value?.runs;
-    const near = found?.filter((it) => it.run_id !== run.run_id) ?? [];
-    if (near.length === 0) return null;
+    // Of each job the latest, and how many there are.
+    const byJob = new Map<string, Run[]>();
+    for (const it of found ?? []) {
+        if (it.run_id !== run.run_id) byJob.set(it.job, [...(byJob.get(it.job) ?? []), it]);
+    }
+    if (byJob.size === 0) return null;
     return (
         <Section title="What else failed within a minute">
             <ul class="plain">
-                {near.slice(0, 20).map((it) => (
-                    <li key={it.run_id}>
+                {[...byJob.values()].slice(0, 20).map(([it, ...more]) => (
+                    <li key={it.job}>
                         <Mark state={it.state} /> <a href={runLink(database, it)}>{it.job}</a>{' '}
                         <span class="quiet">
                             <At at={it.slot} /> {it.message}
+                            {more.length > 0 && ` (${more.length} more)`}
                         </span>
                     </li>
                 ))}
