@@ -13,7 +13,7 @@
 static const char failing_sql[] =
     "SELECT s.consecutive_failures,"
     "       (SELECT f.slot FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot LIMIT 1),"
-    "       (SELECT concat_ws(' ', f.sqlstate, split_part(f.message, E'\n', 1))"
+    "       (SELECT concat_ws(' ', f.sqlstate, left(split_part(f.message, E'\n', 1), 500))"
     "          FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot DESC LIMIT 1),"
     "       (SELECT string_agg(d.name, ', ' ORDER BY d.name)"
     "          FROM (SELECT d.name FROM chime.job d WHERE d.after @> ARRAY[j.name] AND d.after <> '{}'"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: PostgreSQL
 // What somebody has to look at, the worst first; each thing once.
+import { shortText } from './clock';
 import { link } from './route';
 import type { Alert, Job, Run, View } from './types';
 
@@ -31,7 +32,7 @@ function jobText(job: Job, { failures }: Findings, alert: Alert | undefined) {
     const behind = job.downstream ?? [];
     const words = [
         number > 1 ? `failed ${number} times in a row` : '',
-        own[0]?.message ?? alert?.summary ?? '',
+        shortText(own[0]?.message ?? alert?.summary),
         behind.length > 0 ? `${behind.join(', ')} ${behind.length > 1 ? 'come' : 'comes'} after it` : '',
     ];
     return { text: words.filter(Boolean).join('; '), since: own.at(-1)?.slot ?? alert?.since ?? job.last_started_at };
@@ -51,7 +52,7 @@ function ofAlert(database: string, alert: Alert): Attention {
         state: alert.severity,
         name: alert.subject ?? alert.rule,
         href: job ? link(database, 'job', [job]) : link(database, 'alerts'),
-        text: alert.summary ?? alert.rule,
+        text: shortText(alert.summary ?? alert.rule),
         since: alert.since,
     };
 }
@@ -62,7 +63,7 @@ function ofView(database: string, view: View): Attention {
         state: view.freshness as string,
         name: view.relation,
         href: link(database, 'view', [view.schema, view.relation]),
-        text: view.reason ?? '',
+        text: shortText(view.reason),
         since: view.refreshed_at,
     };
 }

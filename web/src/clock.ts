@@ -89,6 +89,10 @@ export function relativeText(instant: string, at: number): string {
     return ms > 0 ? `in ${spanText(ms)}` : `${spanText(-ms)} ago`;
 }
 
+/** What a list has room for: all of it is on the page of its own. */
+export const shortText = (text: string | null | undefined, most = 300) =>
+    text && text.length > most ? `${text.slice(0, most)}…` : (text ?? '');
+
 export const count = (value: number | null | undefined) => (value == null ? '–' : value.toLocaleString('en-GB'));
 
 export function bytesText(value: number | null): string {

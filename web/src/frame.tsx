@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 // The bar on top of every page: where one is, who leads, what is amiss.
 import { computed, effect, signal } from '@preact/signals';
-import { jobZone, setZone, spanText, now, zone, zoneAfter } from './clock';
+import { jobZone, setZone, shortText, spanText, now, zone, zoneAfter } from './clock';
 import { Mark } from './marks';
 import { At, Words } from './parts';
 import { awaySince, tilesOnly, useResource } from './resource';
@@ -127,7 +127,7 @@ function Leader({ of }: { of: Database }) {
                 <span class="problem">
                     <Mark state="warn" word="amiss" />{' '}
                     <a href={link(of.database, 'doctor')}>
-                        <Words text={of.problem} />
+                        <Words text={shortText(of.problem)} />
                     </a>
                 </span>
             )}

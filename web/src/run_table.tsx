@@ -4,6 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Mark } from './marks';
 import { At, Length, Wide } from './parts';
+import { shortText } from './clock';
 import { runLink } from './route';
 import type { Run } from './types';
 
@@ -45,8 +46,8 @@ function Row({ database, run, named }: { database: string; run: Run; named: bool
                 <span class={run.attempt === 1 ? 'quiet' : undefined}>{run.attempt ?? '–'}</span>
             </td>
             <td class="quiet">{run.trigger ?? '–'}</td>
-            <td class="message" title={run.message ?? run.reason ?? ''}>
-                {run.sqlstate && <code>{run.sqlstate}</code>} {run.message ?? run.reason}
+            <td class="message" title={shortText(run.message ?? run.reason, 1000)}>
+                {run.sqlstate && <code>{run.sqlstate}</code>} {shortText(run.message ?? run.reason)}
             </td>
         </tr>
     );

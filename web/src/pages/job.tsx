@@ -7,7 +7,7 @@ import { useEffect } from 'preact/hooks';
 import { DayBars } from '../charts/days';
 import { DurationChart } from '../charts/durations';
 import { OutcomeStrip } from '../charts/strip';
-import { count, jobZone, lengthText } from '../clock';
+import { count, jobZone, lengthText, shortText } from '../clock';
 import { Mark, toneOf, wordOf } from '../marks';
 import { Ago, At, Copy, Due, Empty, Figure, Figures, ProblemNotice, Reading, Section, Title, Words } from '../parts';
 import { useResource } from '../resource';
@@ -54,7 +54,7 @@ function WhyText({ of, last }: { of: Why | undefined; last: Run | undefined }) {
             )}
             {of.last_decision && !of.failing && (
                 <p class={stopped.has(of.last_state ?? '') ? 'bad-text first' : 'quiet'}>
-                    Last: <Words text={of.last_decision} />
+                    Last: <Words text={shortText(of.last_decision, 1000)} />
                 </p>
             )}
             {of.missed && (

@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { PageProps } from '../app';
 import { type Attention, attentionOf } from '../attention';
 import type { Lined } from '../charts/timeline';
-import { count, lengthText } from '../clock';
+import { count, lengthText, shortText } from '../clock';
 import { Mark } from '../marks';
 import { Ago, At, Due, Figure, Figures, Reading, Section, Title, Words } from '../parts';
 import { useResource } from '../resource';
@@ -196,7 +196,7 @@ function Failures({ database, failures }: { database: string; failures: Run[] })
                         <span class="quiet">
                             <At at={run.slot} />
                         </span>{' '}
-                        <span class="one-line">{run.message ?? run.reason}</span>
+                        <span class="one-line">{shortText(run.message ?? run.reason)}</span>
                     </li>
                 ))}
             </ul>

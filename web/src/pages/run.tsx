@@ -2,7 +2,7 @@
 // One run: when each thing happened, what it waited for, each attempt, its message whole, and the text it ran.
 import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
-import { count, lengthText, now } from '../clock';
+import { count, lengthText, now, shortText } from '../clock';
 import { Mark } from '../marks';
 import { At, Copy, Empty, Length, Reading, Section, Title, Wide } from '../parts';
 import { useResource } from '../resource';
@@ -104,7 +104,7 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
                                 {it.pid != null && `, backend ${it.pid}`}
                             </td>
                             <td class="words">
-                                {it.sqlstate && <code class="bad-text">{it.sqlstate}</code>} {it.message}
+                                {it.sqlstate && <code class="bad-text">{it.sqlstate}</code>} {shortText(it.message, 1000)}
                             </td>
                         </tr>
                     ))}
@@ -216,7 +216,7 @@ function Others({ database, base, run }: { database: string; base: string; run: 
                     <li key={it.job}>
                         <Mark state={it.state} /> <a href={runLink(database, it)}>{it.job}</a>{' '}
                         <span class="quiet">
-                            <At at={it.slot} /> {it.message}
+                            <At at={it.slot} /> {shortText(it.message)}
                             {more.length > 0 && ` (${more.length} more)`}
                         </span>
                     </li>
