@@ -104,7 +104,8 @@ function Attempts({ attempts }: { attempts: Attempt[] }) {
                                 {it.pid != null && `, backend ${it.pid}`}
                             </td>
                             <td class="words">
-                                {it.sqlstate && <code class="bad-text">{it.sqlstate}</code>} {shortText(it.message, 1000)}
+                                {it.sqlstate && <code class="bad-text">{it.sqlstate}</code>}{' '}
+                                {shortText(it.message, 1000)}
                             </td>
                         </tr>
                     ))}
