@@ -13,6 +13,7 @@
 #include "report/finding_list.h"
 
 struct doctor {
+    const struct invocation *invocation;
     struct output_list *list;
     const struct catalog *catalog; /* NULL when the configuration has errors */
     struct visited visited;
@@ -182,6 +183,9 @@ static void check_database(struct doctor *doctor, const struct config_database *
     } else if (!check_work(doctor, &visit, &err)) {
         failed(doctor, database->name, "schema", &err);
     }
+    if (visit.client != NULL) {
+        visit_remark_standby(doctor->invocation, &visit);
+    }
     visit_close(&visit);
 }
 
@@ -208,7 +212,7 @@ static int doctor_run(const struct invocation *invocation)
     }
     struct loaded loaded;
     load_all(invocation, &loaded);
-    struct doctor doctor = {.list = finding_list_create(), .catalog = loaded.catalog};
+    struct doctor doctor = {.invocation = invocation, .list = finding_list_create(), .catalog = loaded.catalog};
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {
             check_database(&doctor, &config->databases[i]);
@@ -230,9 +234,10 @@ const struct command command_doctor = {
     .name = "doctor",
     .arguments = "",
     .summary = "connects, and says of each database what is well and what is not, with the way out",
-    .details = "A pooler in between and a standby are refused by their names. Exit status 8 when there are warnings "
-               "only, else that of "
-               "the\nfirst failure: 4 when a database cannot be reached, 6 when it is refused, 3 when a plugin or "
-               "the configuration is.",
+    .details =
+        "A pooler in between is refused by its name. Of a standby it says what that knows, and how old it is. Exit "
+        "status 8\nwhen there are warnings only, else that of the first failure: 4 when a database cannot be reached, "
+        "6 when it is refused, 3 when a plugin or "
+        "the configuration is.",
     .run = doctor_run,
 };

@@ -166,7 +166,8 @@ static void print_dot(const struct job_graph *graph)
 
 /* --- the command -------------------------------------------------------------------------------------------------- */
 
-static bool add_sql_jobs(struct job_graph *graph, const struct config_database *database, struct error *err)
+static bool add_sql_jobs(struct job_graph *graph, const struct invocation *invocation,
+                         const struct config_database *database, struct error *err)
 {
     struct question question;
     struct visit visit;
@@ -174,6 +175,7 @@ static bool add_sql_jobs(struct job_graph *graph, const struct config_database *
     job_graph_ask(&question);
     bool good = visit_open(&visit, database, err) && visit_ask(&visit, &question, &rows, err);
     if (good) {
+        visit_remark_standby(invocation, &visit);
         job_graph_take(graph, database->name, &rows);
         pg_rows_finish(&rows);
     }
@@ -191,7 +193,7 @@ static void gather(struct job_graph *graph, const struct invocation *invocation,
             continue;
         }
         job_graph_add_configured(graph, catalog, database->name);
-        if (!invocation_has(invocation, "offline") && !add_sql_jobs(graph, database, &err)) {
+        if (!invocation_has(invocation, "offline") && !add_sql_jobs(graph, invocation, database, &err)) {
             remark(invocation, "database \"%s\": jobs made by SQL are not shown: %s", database->name, err.message);
         }
     }

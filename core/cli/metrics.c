@@ -9,6 +9,7 @@
 #include "report/calendars.h"
 
 struct asked {
+    const struct invocation *invocation;
     const struct config *config;
     struct metrics *metrics;
     struct visited visited;
@@ -43,6 +44,8 @@ static int add_database(struct asked *asked, const struct config_database *datab
         metrics_take_absent(asked->metrics, database);
         error_prefix(&err, "database \"%s\"", database->name);
         status = fail(&err);
+    } else {
+        visit_remark_standby(asked->invocation, &visit);
     }
     visit_close(&visit);
     return status;
@@ -63,7 +66,7 @@ static int metrics_run(const struct invocation *invocation)
     if (config == NULL) {
         return status;
     }
-    struct asked asked = {.config = config, .metrics = metrics_create()};
+    struct asked asked = {.invocation = invocation, .config = config, .metrics = metrics_create()};
     status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {

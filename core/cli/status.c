@@ -82,7 +82,8 @@ static bool add_leader(struct visit *visit, struct output_list *list, struct err
     return true;
 }
 
-static int add_database(struct output_list *list, const struct config_database *database, struct visited *visited)
+static int add_database(const struct invocation *invocation, struct output_list *list,
+                        const struct config_database *database, struct visited *visited)
 {
     struct visit visit;
     struct error err;
@@ -93,6 +94,8 @@ static int add_database(struct output_list *list, const struct config_database *
         add_failure(&visit, list, row, &err);
         error_prefix(&err, "database \"%s\"", database->name);
         status = fail(&err);
+    } else {
+        visit_remark_standby(invocation, &visit);
     }
     visit_close(&visit);
     return status;
@@ -127,7 +130,7 @@ static int status_run(const struct invocation *invocation)
     status = EXIT_OK;
     for (size_t i = 0; i < config->database_count; i++) {
         if (database_is_wanted(invocation, &config->databases[i])) {
-            status = worse(status, add_database(list, &config->databases[i], &visited));
+            status = worse(status, add_database(invocation, list, &config->databases[i], &visited));
         }
     }
     visited_finish(&visited);

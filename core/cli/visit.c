@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/load.h"
 #include "ledger/migrate.h"
+#include "report/database_list.h"
 
 static bool check_schema(struct pg_client *client, struct error *err)
 {
@@ -33,6 +34,21 @@ struct visits {
     const struct config *config;
     struct pg_client **kept;
 };
+
+void visit_remark_standby(const struct invocation *invocation, struct visit *visit)
+{
+    struct question question;
+    struct pg_rows rows;
+    struct error err;
+    standby_behind_ask(&question);
+    if (pg_client_is_standby(visit->client) && visit_ask(visit, &question, &rows, &err)) {
+        const char *value = rows.count > 0 ? pg_rows_value(&rows, 0, 0) : NULL;
+        long long behind = value != NULL ? atoll(value) / USEC_PER_MSEC : 0;
+        remark(invocation, "database \"%s\": a standby, and what it has last was committed %lld.%03lld s ago",
+               visit->database->name, behind / 1000, behind % 1000);
+        pg_rows_finish(&rows);
+    }
+}
 
 bool visit_open(struct visit *visit, const struct config_database *database, struct error *err)
 {
@@ -92,7 +108,12 @@ static int visit_each(const struct invocation *invocation, const struct config *
         if (!database_is_wanted(invocation, database)) {
             continue;
         }
-        if ((visit.client == NULL && !visit_open(&visit, database, &err)) || !function(&visit, data, &err)) {
+        bool opens = visit.client == NULL;
+        bool open = !opens || visit_open(&visit, database, &err);
+        if (open && opens) {
+            visit_remark_standby(invocation, &visit);
+        }
+        if (!open || !function(&visit, data, &err)) {
             error_prefix(&err, "database \"%s\"", database->name);
             int failed = fail(&err);
             status = status == EXIT_OK ? failed : status;

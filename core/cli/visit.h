@@ -21,6 +21,8 @@ typedef bool visit_function(struct visit *visit, void *data, struct error *err);
 /* Connected, and the schema is the right one. visit_close also after a failure. */
 bool visit_open(struct visit *visit, const struct config_database *database, struct error *err) CHIME_MUST_CHECK;
 void visit_close(struct visit *visit);
+/* Remarks that it is a standby, and how old what it says is, where it is one. */
+void visit_remark_standby(const struct invocation *invocation, struct visit *visit);
 /* Databases that were visited, to find two entries for one. Begins as zeros. */
 struct visited {
     const struct config_database **databases;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "config/web.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "config/file.h"
 #include "config/name_list.h"
@@ -175,11 +177,63 @@ static void read_proxy(struct reader *reader, const config_setting_t *group)
     }
 }
 
-static const struct setting_key access_keys[] = {{"tokens_file", SETTING_STRING},
-                                                 {"peer", SETTING_LIST},
-                                                 {"proxy", SETTING_GROUP},
-                                                 {"anonymous", SETTING_STRING},
-                                                 {"show_commands", SETTING_STRING}};
+/* "main/approval_queue/0": its number as paths have it. */
+static bool is_tile(const char *text)
+{
+    const char *first = strchr(text, '/');
+    const char *last = strrchr(text, '/');
+    int64_t number;
+    return is_plain(text) && first != NULL && first != text && last > first + 1 &&
+           memchr(first + 1, '/', (size_t)(last - first - 1)) == NULL && parse_int64(last + 1, 0, INT32_MAX, &number) &&
+           (last[1] != '0' || last[2] == '\0');
+}
+
+static const struct name_list tiles = {"public_tiles", is_tile, "a tile",
+                                       "write \"DATABASE/PLUGIN/NUMBER\", as \"main/approval_queue/0\""};
+
+static void read_public_tiles(struct reader *reader, const config_setting_t *group)
+{
+    struct web_config *web = web_of(reader);
+    const config_setting_t *setting = config_setting_get_member(group, "public_tiles");
+    if (setting != NULL &&
+        (config_setting_type(setting) == CONFIG_TYPE_STRING || config_setting_is_aggregate(setting))) {
+        web->public_tiles = name_list_read(reader, setting, &tiles, "\"access\"", &web->public_tile_count);
+        web->public_tiles_line = reader_line(reader, setting);
+    }
+}
+
+/* Once the databases are known. */
+static void check_public_tiles(const struct web_config *web, struct report *report)
+{
+    for (size_t i = 0; i < web->public_tile_count; i++) {
+        const char *tile = web->public_tiles[i];
+        char *database = xstrndup(tile, strcspn(tile, "/"));
+        if (config_find_database(web->config, database) == NULL) {
+            report_add(report, web->config->file, web->public_tiles_line, "name one that \"databases\" has",
+                       "\"public_tiles\" of \"access\": there is no database \"%s\"", database);
+        }
+        free(database);
+    }
+}
+
+bool web_tile_is_public(const struct web_config *web, const char *database, const char *plugin, const char *number)
+{
+    size_t length = strlen(database);
+    size_t plugin_length = strlen(plugin);
+    for (size_t i = 0; i < web->public_tile_count; i++) {
+        const char *tile = web->public_tiles[i];
+        if (strncmp(tile, database, length) == 0 && tile[length] == '/' &&
+            strncmp(tile + length + 1, plugin, plugin_length) == 0 && tile[length + 1 + plugin_length] == '/' &&
+            strcmp(tile + length + plugin_length + 2, number) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct setting_key access_keys[] = {{"tokens_file", SETTING_STRING}, {"public_tiles", SETTING_NAMES},
+                                                 {"peer", SETTING_LIST},          {"proxy", SETTING_GROUP},
+                                                 {"anonymous", SETTING_STRING},   {"show_commands", SETTING_STRING}};
 static const struct setting_table access_table = {access_keys, COUNT_OF(access_keys)};
 
 static void read_anonymous(struct reader *reader, const config_setting_t *group)
@@ -219,6 +273,7 @@ static void read_access(struct reader *reader, const config_setting_t *group)
     read_proxy(reader, config_setting_get_member(group, "proxy"));
     read_anonymous(reader, group);
     read_show_commands(reader, group);
+    read_public_tiles(reader, group);
 }
 
 static void read_actions(struct reader *reader, const config_setting_t *setting)
@@ -272,6 +327,9 @@ struct web_config *web_config_load(const char *file, struct report *report)
         report_add(report, web->config->file, web->anonymous_line,
                    "remove one of the two, and give those who look tokens, too",
                    "with \"actions\" nobody is let in without a name: \"anonymous\" would do that");
+    }
+    if (report->count == findings_before) {
+        check_public_tiles(web, report);
     }
     if (report->count != findings_before) {
         web_config_free(web);

@@ -8,6 +8,7 @@
  * actions   = false;                       whether who operates may ask for runs, suspend, silence
  * access: { tokens_file = "/etc/pgchime-web/web.tokens"; anonymous = "none"|"tiles"|"view";
  *           show_commands = "view"|"operate";      who sees the texts of jobs
+ *           public_tiles = ["main/approval_queue/0"];     everybody sees them, and a proxy may keep them
  *           peer = ( { user = "alice"; role = "view"; }, { group = "ops"; role = "view"; } );
  *           proxy: { from = ["unix", "10.0.0.1"]; user_header = "X-Remote-User"; role = "view"; }; };
  *
@@ -51,6 +52,9 @@ struct web_config {
     enum web_role show_commands; /* WEB_VIEW, or WEB_OPERATE */
     enum web_role anonymous;
     int anonymous_line;
+    const char *const *public_tiles; /* "DATABASE/PLUGIN/NUMBER" */
+    size_t public_tile_count;
+    int public_tiles_line;
     const struct web_peer *peers;
     size_t peer_count;
     struct web_proxy proxy; /* from_count 0: there is none */
@@ -60,5 +64,6 @@ struct web_config {
 struct web_config *web_config_load(const char *file, struct report *report);
 void web_config_free(struct web_config *web); /* takes NULL */
 bool web_role_find(const char *name, enum web_role *role);
+bool web_tile_is_public(const struct web_config *web, const char *database, const char *plugin, const char *number);
 
 #endif

@@ -55,6 +55,7 @@ void http_answer_put(struct buffer *text, const struct http_answer *answer, cons
     } else if (answer->status != 204 && answer->status != 304) {
         buffer_puts(text, "Content-Length: 0\r\n");
     }
+    buffer_printf(text, "Cache-Control: %s\r\n", answer->cache != NULL ? answer->cache : "private, no-cache");
     if (head == NULL || head->last || answer->endless) {
         buffer_puts(text, "Connection: close\r\n");
     }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "http/answer.h"
 
@@ -31,6 +32,7 @@ struct http_request {
     const struct http_handlers *handlers;
     struct http_peer peer;
     enum state state;
+    instant since; /* when the client did something last, or was to */
     struct buffer in;
     struct http_head head; /* while has_head */
     bool has_head;
@@ -59,6 +61,7 @@ static void read_next(void *data);
 static void leave(struct http_request *request)
 {
     request->state = STATE_LEAVING;
+    request->since = clock_boot();
     shutdown(request->socket, SHUT_WR);
     loop_timer_set(request->timer, LINGER_WITHIN);
     loop_watch_set(request->watch, true, false);
@@ -78,6 +81,7 @@ static void sent_all(struct http_request *request)
         return;
     }
     request->state = STATE_READING;
+    request->since = clock_boot();
     loop_timer_set(request->timer, request->handlers->head_within);
     loop_watch_set(request->watch, true, false);
     if (request->in.length > 0) {
@@ -93,7 +97,10 @@ static void send_more(struct http_request *request)
         end(request);
         return;
     }
-    request->sent += count > 0 ? (size_t)count : 0;
+    if (count > 0) {
+        request->sent += (size_t)count;
+        request->since = clock_boot();
+    }
     if (request->sent == request->out.length) {
         sent_all(request);
     } else {
@@ -128,6 +135,7 @@ void http_reply(struct http_request *request, const struct http_answer *answer)
     request->handlers->answered[answer->status]++;
     request->last = head == NULL || head->last;
     request->state = STATE_SENDING;
+    request->since = clock_boot();
     forget_request(request);
     loop_timer_set(request->timer, SEND_WITHIN);
     loop_defer(request->loop, begin_to_send, request);
@@ -297,7 +305,8 @@ struct http_request *http_connection_create(struct loop *loop, int socket, const
                                             const struct http_handlers *handlers)
 {
     struct http_request *request = xcalloc(1, sizeof(*request));
-    *request = (struct http_request){.loop = loop, .socket = socket, .peer = *peer, .handlers = handlers};
+    *request = (struct http_request){
+        .loop = loop, .socket = socket, .peer = *peer, .handlers = handlers, .since = clock_boot()};
     request->watch = loop_watch_create(loop, socket, ready, request);
     request->timer = loop_timer_create(loop, took_too_long, request);
     loop_watch_set(request->watch, true, false);
@@ -318,6 +327,16 @@ void http_connection_destroy(struct http_request *request)
     buffer_finish(&request->in);
     buffer_finish(&request->out);
     free(request);
+}
+
+instant http_connection_waits(const struct http_request *request)
+{
+    return request->state == STATE_ASKED || request->state == STATE_STREAMING ? INSTANT_NEVER : request->since;
+}
+
+void http_connection_end(struct http_request *request)
+{
+    end(request);
 }
 
 const struct http_head *http_request_head(const struct http_request *request)

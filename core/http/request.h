@@ -38,6 +38,7 @@ const struct http_peer *http_request_peer(const struct http_request *request);
 struct http_answer {
     int status;
     const char *type;   /* NULL: there is no content */
+    const char *cache;  /* what Cache-Control says; NULL: private, no-cache */
     const char *fields; /* more lines, each with CR LF; NULL: none */
     const char *body;   /* copied */
     size_t length;
@@ -78,5 +79,9 @@ struct http_handlers {
 struct http_request *http_connection_create(struct loop *loop, int socket, const struct http_peer *peer,
                                             const struct http_handlers *handlers);
 void http_connection_destroy(struct http_request *request); /* `gone` is not called */
+/* Since when it waits for its client: for a request, or that it takes more of an answer; INSTANT_NEVER: it does not,
+ * or is a stream. */
+instant http_connection_waits(const struct http_request *request);
+void http_connection_end(struct http_request *request); /* without a word; `gone` is called */
 
 #endif

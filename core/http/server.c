@@ -4,6 +4,7 @@
 #include "http/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,6 +16,7 @@
 
 #define ADDRESSES_MAX 8
 #define HEAD_WITHIN (10 * USEC_PER_SEC)
+#define ACCEPT_AGAIN (100 * USEC_PER_MSEC) /* where this process may open no more files */
 
 struct listener {
     struct http_server *server;
@@ -32,6 +34,7 @@ struct http_server {
     size_t listener_count;
     struct http_request *connections[HTTP_CONNECTIONS_MAX];
     size_t connection_count;
+    struct loop_timer *again;
 };
 
 static void asked(void *data, struct http_request *request)
@@ -50,22 +53,56 @@ static void gone(void *data, struct http_request *request)
     server->connections[at] = server->connections[--server->connection_count];
 }
 
-static bool has_room(const struct http_server *server, const struct http_peer *peer)
+static bool may_have_many(const struct http_server *server, const struct http_peer *peer)
 {
-    size_t same = 0;
-    if (peer->local) {
-        return true;
-    }
     for (size_t i = 0; i < server->settings.proxy_count; i++) {
         if (strcmp(server->settings.proxies[i], peer->address) == 0) {
             return true;
         }
     }
+    return peer->local;
+}
+
+static bool is_of(const struct http_request *connection, const char *address)
+{
+    return address == NULL || strcmp(http_request_peer(connection)->address, address) == 0;
+}
+
+/* The one that waits longest for its client, of all or of one address; NULL: none does. */
+static struct http_request *idlest(const struct http_server *server, const char *address)
+{
+    struct http_request *found = NULL;
     for (size_t i = 0; i < server->connection_count; i++) {
-        const struct http_peer *other = http_request_peer(server->connections[i]);
-        same += strcmp(other->address, peer->address) == 0 ? 1 : 0;
+        struct http_request *other = server->connections[i];
+        instant since = is_of(other, address) ? http_connection_waits(other) : INSTANT_NEVER;
+        if (since != INSTANT_NEVER && (found == NULL || since < http_connection_waits(found))) {
+            found = other;
+        }
     }
-    return same < HTTP_CONNECTIONS_OF_ONE;
+    return found;
+}
+
+static size_t count_of(const struct http_server *server, const char *address)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < server->connection_count; i++) {
+        count += is_of(server->connections[i], address) ? 1 : 0;
+    }
+    return count;
+}
+
+/* Whoever takes a connection and asks nothing keeps nobody else out. */
+static bool make_room(const struct http_server *server, const struct http_peer *peer)
+{
+    bool one_has_all = !may_have_many(server, peer) && count_of(server, peer->address) >= HTTP_CONNECTIONS_OF_ONE;
+    if (!one_has_all && server->connection_count < HTTP_CONNECTIONS_MAX) {
+        return true;
+    }
+    struct http_request *idle = idlest(server, one_has_all ? peer->address : NULL);
+    if (idle != NULL) {
+        http_connection_end(idle);
+    }
+    return idle != NULL;
 }
 
 static bool read_local_peer(int socket, struct http_peer *peer)
@@ -94,6 +131,27 @@ static bool read_peer(const struct listener *listener, int socket, const struct 
                        NI_NUMERICHOST) == 0;
 }
 
+static void accept_again(void *data)
+{
+    const struct http_server *server = data;
+    for (size_t i = 0; i < server->listener_count; i++) {
+        loop_watch_set(server->listeners[i].watch, true, false);
+    }
+}
+
+/* Else the loop would turn and turn for whoever waits there. */
+static void wait_for_room(const struct listener *listener)
+{
+    const struct http_server *server = listener->server;
+    struct http_request *idle = idlest(server, NULL);
+    if (idle != NULL) {
+        http_connection_end(idle);
+    } else {
+        loop_watch_set(listener->watch, false, false);
+        loop_timer_set(server->again, ACCEPT_AGAIN);
+    }
+}
+
 static void called(void *data, bool readable, bool writable)
 {
     struct listener *listener = data;
@@ -105,10 +163,12 @@ static void called(void *data, bool readable, bool writable)
     (void)writable;
     int socket = accept4(listener->socket, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket < 0) {
+        if (errno == EMFILE || errno == ENFILE) {
+            wait_for_room(listener);
+        }
         return;
     }
-    if (server->connection_count == HTTP_CONNECTIONS_MAX || !read_peer(listener, socket, &address, size, &peer) ||
-        !has_room(server, &peer)) {
+    if (!read_peer(listener, socket, &address, size, &peer) || !make_room(server, &peer)) {
         close(socket);
         return;
     }
@@ -121,6 +181,7 @@ struct http_server *http_server_create(struct loop *loop, const struct http_sett
     struct http_server *server = xcalloc(1, sizeof(*server));
     server->loop = loop;
     server->settings = *settings;
+    server->again = loop_timer_create(loop, accept_again, server);
     server->handlers = (struct http_handlers){
         .answered = server->answered,
         .asked = asked,
@@ -184,5 +245,6 @@ void http_server_destroy(struct http_server *server)
     for (size_t i = 0; i < server->connection_count; i++) {
         http_connection_destroy(server->connections[i]);
     }
+    loop_timer_destroy(server->again);
     free(server);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Listens on the configured addresses, and accepts a limited number of connections.
  *
- * Does: accept; close at once what is beyond 256 in all, or 32 of one address that is no proxy.
+ * Does: accept; beyond 640 in all, or 32 of one address that is no proxy, end the connection that has waited longest
+ *   for its client, or, where all are streams or wait for us, the new one.
  * Ownership: the server frees requests that were not answered. Do not answer them after that. */
 #ifndef CHIME_HTTP_SERVER_H
 #define CHIME_HTTP_SERVER_H
@@ -9,7 +10,7 @@
 #include "http/listen.h"
 #include "http/request.h"
 
-#define HTTP_CONNECTIONS_MAX 256
+#define HTTP_CONNECTIONS_MAX 640
 #define HTTP_CONNECTIONS_OF_ONE 32
 
 struct http_server;

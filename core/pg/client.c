@@ -18,6 +18,7 @@
 
 struct pg_client {
     PGconn *connection;
+    bool standby;
 };
 
 /* No jit: compiling a look over the history's partitions takes longer than the look. */
@@ -57,7 +58,7 @@ static void ignore_notice(void *data, const PGresult *result)
     (void)result;
 }
 
-/* What is read of another session than the one asked, or of a standby, is not what holds. */
+/* What is read of another session than the one asked is not what holds. */
 static bool check_server(struct pg_client *client, struct error *err)
 {
     struct pg_rows rows;
@@ -65,12 +66,14 @@ static bool check_server(struct pg_client *client, struct error *err)
         return false;
     }
     bool own = atoi(pg_rows_value(&rows, 0, 0)) == PQbackendPID(client->connection);
-    bool standby = pg_rows_value(&rows, 0, 1)[0] == 't';
+    client->standby = pg_rows_value(&rows, 0, 1)[0] == 't';
     pg_rows_finish(&rows);
-    if (!own) {
-        return pooler_refuse(err);
-    }
-    return !standby || pg_refuse_standby(err);
+    return own || pooler_refuse(err);
+}
+
+bool pg_client_is_standby(const struct pg_client *client)
+{
+    return client->standby;
 }
 
 struct pg_client *pg_client_open(const char *conninfo, struct error *err)
@@ -129,6 +132,9 @@ static bool query_failed(const struct pg_client *client, const PGresult *result,
     }
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (client->standby && strcmp(state, PG_READ_ONLY) == 0) {
+        return pg_refuse_standby(err);
+    }
     bool denied = strcmp(state, "42501") == 0;
     set_message(err, denied ? ERROR_REFUSED : ERROR_FAILED, "",
                 message != NULL ? message : PQresultErrorMessage(result));

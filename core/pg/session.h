@@ -50,6 +50,7 @@ void pg_read_server(const struct pg_connection *connection, const struct pg_repl
 
 /* The error of a server that only follows another. Returns false. */
 bool pg_refuse_standby(struct error *err);
+#define PG_READ_ONLY "25006" /* what a standby says to who would write */
 
 /* --- histories of a server ---------------------------------------------------------------------------------------- */
 

@@ -25,10 +25,16 @@ static const struct output_column columns[] = {
     {"ASKED", "requests", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"VIEWS", "views", OUTPUT_INTEGER, OUTPUT_ALWAYS},
     {"CLOCK", "database_now", OUTPUT_INSTANT, OUTPUT_WIDER},
+    {"STANDBY", "standby_behind_ms", OUTPUT_DURATION, OUTPUT_WIDER},
     {"NEXT", "next_slot", OUTPUT_INSTANT, OUTPUT_ALWAYS},
     {"PROBLEM", "problem", OUTPUT_FINDING, OUTPUT_ALWAYS},
 };
-enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 19, COLUMN_PROBLEM };
+enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 20, COLUMN_PROBLEM };
+
+/* Since what a standby has last was committed, in microseconds; NULL: it is none. */
+#define STANDBY_BEHIND_SQL                                                                          \
+    "CASE WHEN pg_is_in_recovery() THEN (extract(epoch FROM greatest(clock_timestamp() - coalesce(" \
+    "pg_last_xact_replay_timestamp(), pg_postmaster_start_time()), interval '0')) * 1000000)::bigint END"
 
 /* A leader whose session is gone leads no more; who it was is still said. */
 static const char status_sql[] =
@@ -43,8 +49,8 @@ static const char status_sql[] =
     "s.consecutive_failures > 0),"
     "       (SELECT count(*) FROM chime.job_state s JOIN chime.job f USING (job_id) WHERE f.active AND s.suspended_at "
     "IS NOT NULL), NULL,"
-    "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp()"
-    "  FROM chime.leader l, chime.leader_status s, (SELECT " ALL_JOBS_SQL " AS jobs) j";
+    "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp(),"
+    "       " STANDBY_BEHIND_SQL "  FROM chime.leader l, chime.leader_status s, (SELECT " ALL_JOBS_SQL " AS jobs) j";
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
 static const char database_problems_sql[] = LEADER_PROBLEMS_SQL
@@ -57,6 +63,7 @@ static const char job_problems_sql[] = JOB_PROBLEMS_SQL
 
 static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"main"}, {NULL}};
 const struct report_statement database_statement = {"database", status_sql, 1, examples};
+const struct report_statement standby_statement = {"standby", "SELECT " STANDBY_BEHIND_SQL, 0, NULL};
 const struct report_statement database_problems_statement = {"database_problems", database_problems_sql, 1, examples};
 const struct report_statement job_problems_statement = {"job_problems", job_problems_sql, 0, NULL};
 const struct report_statement plugin_problems_statement = {"plugin_problems", plugin_problems_sql, 0, NULL};
@@ -69,6 +76,11 @@ struct output_list *database_list_create(void)
 void database_list_ask(struct question *question, const struct config_database *database)
 {
     *question = (struct question){.id = REPORT_DATABASE, .parameters = {database->name}};
+}
+
+void standby_behind_ask(struct question *question)
+{
+    *question = (struct question){.id = REPORT_STANDBY};
 }
 
 void database_problems_ask(struct question *question, const struct config_database *database)

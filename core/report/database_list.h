@@ -15,6 +15,8 @@ enum { DATABASE_LIST_SESSION = 6 }; /* column: whether somebody leads */
 
 struct output_list *database_list_create(void);
 void database_list_ask(struct question *question, const struct config_database *database);
+/* One value: since what a standby has last was committed, in microseconds; NULL: it is none. */
+void standby_behind_ask(struct question *question);
 void database_list_take(struct output_list *list, const struct pg_rows *rows);
 /* The row of one that could not be asked. */
 void database_list_take_unknown(struct output_list *list, const struct config_database *database);

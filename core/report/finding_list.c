@@ -127,11 +127,13 @@ static const char others_sql[] =
     "   FROM pg_roles r WHERE r.rolcanlogin AND NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname <> current_user"
     "    AND pg_has_role(r.oid, 'pg_read_all_data', 'USAGE')";
 
-/* Who writes to sources of keyed views without a mark, or may fail to; what a refresh in full may need. */
+/* Who writes to sources of keyed views without a mark, or may fail to; what a refresh in full may need. Names are
+ * looked up in the catalog: to_regclass is for who has USAGE on the schema. */
 static const char writers_sql[] =
-    "WITH sources AS (SELECT DISTINCT o.source_id, to_regclass(format('%I.%I', o.source_schema, o.source_table)) AS "
-    "relation"
-    "                   FROM chime.source o JOIN chime.view_source USING (source_id)),"
+    "WITH sources AS (SELECT DISTINCT o.source_id, c.oid::regclass AS relation"
+    "                   FROM chime.source o JOIN chime.view_source USING (source_id)"
+    "                   LEFT JOIN pg_class c ON c.relname = o.source_table AND c.relnamespace ="
+    "                     (SELECT n.oid FROM pg_namespace n WHERE n.nspname = o.source_schema)),"
     "     settings AS (SELECT s.setrole, c.setting FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS c "
     "(setting)"
     "                   WHERE s.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = "
@@ -176,8 +178,9 @@ static const char writers_sql[] =
     "           FROM chime.view v CROSS JOIN LATERAL (SELECT s.relation AS oid FROM chime.view_source x JOIN sources "
     "s USING (source_id)"
     "                                                  WHERE (x.view_schema, x.relation) = (v.view_schema, v.relation)"
-    "                                                 UNION SELECT to_regclass(format('%I.%I', v.view_schema, "
-    "v.relation))) AS t"
+    "                                                 UNION SELECT c.oid FROM pg_class c WHERE c.relname = v.relation"
+    "                                                  AND c.relnamespace = (SELECT m.oid FROM pg_namespace m WHERE "
+    "m.nspname = v.view_schema)) AS t"
     "          GROUP BY 1) AS n"
     "  WHERE pg_size_bytes(current_setting('temp_file_limit')) BETWEEN 0 AND n.bytes";
 

@@ -103,6 +103,7 @@ enum { FAMILIES = COUNT_OF(families) };
 struct metrics {
     struct buffer samples[FAMILIES]; /* lines, which are the same in both forms */
     int64_t active;                  /* jobs of the database that is being taken */
+    size_t job_bytes;                /* for series of its jobs */
     char limit[24];
     char *patterns;
 };
@@ -116,6 +117,12 @@ static size_t family_of(const char *name)
     }
     fatal("there is no metric \"%s\"", name);
 }
+
+/* What is printed has 1 MiB at most: so much of it is for series of jobs, of all databases alike. Which have none
+ * follows from names alone, so that series do not come and go with their values. */
+#define JOB_BYTES_MAX ((size_t)900 << 10)
+#define JOB_SERIES 10
+#define JOB_SERIES_BYTES 720 /* of one job, without names */
 
 /* --- samples ------------------------------------------------------------------------------------------------------ */
 
@@ -360,6 +367,7 @@ void metrics_ask(struct metrics *metrics, const struct config *config, const str
                  struct question questions[static METRICS_QUESTIONS])
 {
     (void)database;
+    metrics->job_bytes = JOB_BYTES_MAX / config->database_count;
     if (metrics->limit[0] == '\0') {
         metrics->patterns = patterns_of(config);
         snprintf(metrics->limit, sizeof(metrics->limit), "%d", config->metrics_jobs.most);
@@ -432,6 +440,27 @@ static void take_job(struct metrics *metrics, const struct config_database *data
     add_seconds(metrics, "job_late_seconds", database->name, name, late_for(&calendar, database, zones));
 }
 
+/* Begins with the first job by name. How many have series. */
+static size_t take_jobs(struct metrics *metrics, const struct config_database *database, const struct pg_rows *rows)
+{
+    struct zones *zones = zones_create();
+    struct buffer escaped = {0};
+    size_t bytes = 0;
+    size_t row = 0;
+    for (; row < rows->count; row++) {
+        escaped.length = 0;
+        put_escaped(&escaped, pg_rows_value(rows, row, 0));
+        bytes += JOB_SERIES_BYTES + JOB_SERIES * (strlen(database->name) + escaped.length);
+        if (bytes > metrics->job_bytes) {
+            break;
+        }
+        take_job(metrics, database, rows, row, zones);
+    }
+    buffer_finish(&escaped);
+    zones_destroy(zones);
+    return row;
+}
+
 static void add_number(struct metrics *metrics, const char *name, const char *database, const char *label,
                        uint64_t value)
 {
@@ -444,18 +473,13 @@ static void add_number(struct metrics *metrics, const char *name, const char *da
 void metrics_take(struct metrics *metrics, const struct config_database *database,
                   const struct pg_rows answers[static METRICS_QUESTIONS])
 {
-    struct zones *zones = zones_create();
     metrics->active = 0;
     add_number(metrics, "database_up", database->name, NULL, 1);
     for (size_t i = 0; i < JOBS; i++) {
         take_rows(metrics, database, &answers[i]);
     }
-    for (size_t row = 0; row < answers[JOBS].count; row++) {
-        take_job(metrics, database, &answers[JOBS], row, zones);
-    }
-    int64_t omitted = metrics->active - (int64_t)answers[JOBS].count;
+    int64_t omitted = metrics->active - (int64_t)take_jobs(metrics, database, &answers[JOBS]);
     add_number(metrics, "job_series_omitted", database->name, NULL, omitted > 0 ? (uint64_t)omitted : 0);
-    zones_destroy(zones);
 }
 
 void metrics_take_absent(struct metrics *metrics, const struct config_database *database)

@@ -29,6 +29,7 @@
     EACH(REPORT_TILES, tiles_statement)                                   \
     EACH(REPORT_TILE_PLUGINS, tile_plugins_statement)                     \
     EACH(REPORT_TILE_ROWS, tile_rows_statement)                           \
+    EACH(REPORT_TILE_MOVES, tile_moves_statement)                         \
     EACH(REPORT_ALERTS, alerts_statement)                                 \
     EACH(REPORT_ALL_ALERTS, all_alerts_statement)                         \
     EACH(REPORT_SILENCES, silences_statement)                             \
@@ -45,6 +46,7 @@
     EACH(REPORT_JOB_VERSIONS, job_versions_statement)                     \
     EACH(REPORT_NEXT_OF_JOB, next_of_job_statement)                       \
     EACH(REPORT_DATABASE, database_statement)                             \
+    EACH(REPORT_STANDBY, standby_statement)                               \
     EACH(REPORT_DATABASE_PROBLEMS, database_problems_statement)           \
     EACH(REPORT_JOB_PROBLEMS, job_problems_statement)                     \
     EACH(REPORT_PLUGIN_PROBLEMS, plugin_problems_statement)               \

@@ -53,11 +53,17 @@ static const char rows_sql[] =
     "       (r.tile).choices IS NOT NULL, r.choice, r.choices, (r.tile).columns, r.rows, r.more, r.took_us"
     "  FROM chime.tile_rows($2, $3::integer, $4) AS r";
 
+static const char moves_sql[] =
+    "SELECT v.plugin, max(r.changed_at)::text"
+    "  FROM chime.view v JOIN chime.view_refresh r ON r.view_schema = v.view_schema AND r.relation = v.relation"
+    " GROUP BY v.plugin";
+
 static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"main"}, {NULL}};
 static const char *const rows_examples[][QUESTION_PARAMETERS_MAX] = {
     {"main", "example", "0", NULL}, {"main", "example", "0", "x"}, {NULL}};
 const struct report_statement tiles_statement = {"tiles", tiles_sql, 1, examples};
 const struct report_statement tile_plugins_statement = {"tile_plugins", plugins_sql, 1, examples};
+const struct report_statement tile_moves_statement = {"tile_moves", moves_sql, 0, NULL};
 const struct report_statement tile_rows_statement = {"tile_rows", rows_sql, 4, rows_examples};
 
 struct output_list *tile_list_create(void)
@@ -78,6 +84,11 @@ struct output_list *tile_plugin_list_create(void)
 void tile_plugin_list_ask(struct question *question, const struct config_database *database)
 {
     *question = (struct question){.id = REPORT_TILE_PLUGINS, .parameters = {database->name}};
+}
+
+void tile_moves_ask(struct question *question)
+{
+    *question = (struct question){.id = REPORT_TILE_MOVES};
 }
 
 struct output_list *tile_rows_create(void)

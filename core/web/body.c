@@ -74,6 +74,7 @@ void body_answer(const struct body *body, struct http_request *request)
                   zipped && !same ? "Content-Encoding: gzip\r\n" : "");
     http_reply(request, &(struct http_answer){.status = same ? 304 : 200,
                                               .type = same ? NULL : body->type,
+                                              .cache = body->cache,
                                               .fields = buffer_text(&fields),
                                               .body = zipped ? body->zipped : body->text,
                                               .length = zipped ? body->zipped_length : body->length});

@@ -8,7 +8,8 @@
 #define BODY_TAG_SIZE 33
 
 struct body {
-    const char *type; /* borrowed */
+    const char *type;  /* borrowed, as */
+    const char *cache; /* what Cache-Control says; NULL: private, no-cache */
     char *text;
     size_t length;
     char *zipped; /* NULL: it would be no shorter */

@@ -140,9 +140,14 @@ bool page_is_for_tiles(const struct http_target *target)
     return kind == &page_tile_databases || kind == &page_tiles || kind == &page_tile;
 }
 
-bool page_is_of_plugins(const struct page *page)
+struct page_tile page_tile_of(const struct page *page)
 {
-    return page->kind->of_plugins;
+    const struct http_target *target = &page->target;
+    return page->kind->of_plugins ? (struct page_tile){.plugin = page->job,
+                                                       .number = target->parts[target->part_count - 1],
+                                                       .database = page->database,
+                                                       .asked_more = target->query_count > 0}
+                                  : (struct page_tile){.plugin = NULL};
 }
 
 struct page_cost page_took(const struct page *page)

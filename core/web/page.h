@@ -36,9 +36,15 @@ void page_destroy(struct page *page);
 void page_hide_commands(struct page *page); /* its answer has no texts of jobs */
 /* Whether whoever has the role tiles may see what the target names, which is below /api/v1: tiles and freshness. */
 bool page_is_for_tiles(const struct http_target *target);
-/* Whether queries of plugins are asked, which may be slow. What such a page shows is the same for as long as the query
- * `version` of its target is, which is no part of its name. */
-bool page_is_of_plugins(const struct page *page);
+/* Of a page that is a tile. Its query is a plugin's, and may be slow; what it shows is the same for as long as the
+ * query `version` of its target is, which is no part of its name. */
+struct page_tile {
+    const char *plugin; /* NULL: the page is no tile; the texts are the page's */
+    const char *number;
+    const struct config_database *database;
+    bool asked_more; /* the target has a query */
+};
+struct page_tile page_tile_of(const struct page *page);
 struct page_cost page_took(const struct page *page);
 /* Which databases are to be asked: [first, first + count) of the configuration. */
 void page_databases(const struct page *page, size_t *first, size_t *count);

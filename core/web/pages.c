@@ -9,64 +9,31 @@
 #include "base/memory.h"
 #include "loop/resolve.h"
 #include "report/metrics.h"
-#include "web/body.h"
-#include "web/page.h"
+#include "web/kept.h"
 #include "web/session.h"
 #include "web/tile_bounds.h"
+#include "web/tile_moves.h"
 
 #define KEPT_MAX 64 /* that nobody holds */
 #define HELD_MAX 256
-#define LONGEST_PAUSE (30 * USEC_PER_SEC)
-#define PAUSE_FOR_COST 10 /* as many times as long as it took */
-#define PAUSE_AFTER_FAILURE (2 * USEC_PER_SEC)
 #define BETWEEN (100 * USEC_PER_MSEC) /* two that are made by themselves */
-#define KEPT_VERSION_SIZE 16
-#define SAME_FOR (10 * USEC_PER_SEC)        /* of plugins, of what is asked for as one version */
-#define PAUSE_OF_PLUGINS (5 * USEC_PER_SEC) /* after a failure of theirs */
+#define PUBLIC_CACHE "public, max-age=60, stale-while-revalidate=60"
 
-struct kept;
-
-/* What one database says to a page. */
-struct part {
-    struct kept *kept;
-    const struct config_database *database;
-    struct question questions[PAGE_QUESTIONS_MAX];
-    size_t count;
-    struct pg_rows answers[PAGE_QUESTIONS_MAX];
-    bool failed;
-    struct error failure;
-};
-
-/* A page as it was answered last, or with those who wait for it. */
-struct kept {
+/* One database, whose tiles are followed. */
+struct followed {
     struct pages *pages;
-    struct kept *next;
-    char *name;
-    bool hides;
-    struct page *page; /* while it is being made */
-    struct part *parts;
-    size_t part_count;
-    size_t missing; /* parts */
-    struct http_request **waiting;
-    size_t waiting_count;
-    struct body body;
-    int status;
-    struct error problem; /* unless the status is 200 */
-    instant asked_at;
-    instant fresh_until;
-    size_t holders;
-    instant due; /* while somebody holds it: when it is made again */
-    char version[KEPT_VERSION_SIZE];
-    char *wanted; /* of plugins: the version that was asked for; NULL: none */
-    instant same_until;
+    size_t database;
+    struct tile_moves *moves;
 };
 
 struct pages {
     struct loop *loop;
     struct resolver *resolver;
+    const struct web_config *web;
     const struct config *config;
-    struct session **sessions; /* by place in the configuration */
+    struct session **sessions; /* by place in the configuration, as those below */
     struct session **tile_sessions;
+    struct followed *followed;
     struct tile_bounds bounds;
     struct kept *kept; /* latest first */
     size_t held;
@@ -77,72 +44,9 @@ struct pages {
     void *figures_data;
 };
 
-static void forget_parts(struct kept *kept)
-{
-    for (size_t i = 0; i < kept->part_count; i++) {
-        for (size_t answer = 0; answer < kept->parts[i].count; answer++) {
-            pg_rows_finish(&kept->parts[i].answers[answer]);
-        }
-    }
-    free(kept->parts);
-    kept->parts = NULL;
-    kept->part_count = 0;
-}
-
-static void destroy_kept(struct kept *kept)
-{
-    forget_parts(kept);
-    if (kept->page != NULL) {
-        page_destroy(kept->page);
-    }
-    body_finish(&kept->body);
-    free(kept->waiting);
-    free(kept->wanted);
-    free(kept->name);
-    free(kept);
-}
-
-/* --- answering ---------------------------------------------------------------------------------------------------- */
-
-static void answer(const struct kept *kept, struct http_request *request)
-{
-    if (kept->status == 200) {
-        body_answer(&kept->body, request);
-    } else {
-        http_reply_problem(request, kept->status, kept->problem.message,
-                           kept->problem.hint[0] != '\0' ? kept->problem.hint : NULL, NULL);
-    }
-}
-
-static void answer_all(struct kept *kept)
-{
-    struct http_request **waiting = kept->waiting;
-    size_t count = kept->waiting_count;
-    kept->waiting = NULL;
-    kept->waiting_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        answer(kept, waiting[i]);
-    }
-    free(waiting);
-}
-
 int pages_status(const struct error *err)
 {
     return err->kind == ERROR_NOT_FOUND ? 404 : err->kind == ERROR_USAGE ? 400 : 503;
-}
-
-static bool take_parts(struct kept *kept, struct error *err)
-{
-    for (size_t i = 0; i < kept->part_count; i++) {
-        struct part *part = &kept->parts[i];
-        *err = part->failure;
-        bool taken = part->failed ? page_take_failure(kept->page, part->database, err)
-                                  : page_take(kept->page, part->database, part->answers, err);
-        if (!taken) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* Of this process. */
@@ -166,6 +70,7 @@ static void put_body(struct kept *kept)
     page_put(kept->page, &text);
     body_finish(&kept->body);
     body_make(&kept->body, page_type(kept->page), buffer_text(&text), text.length);
+    kept->body.cache = kept->is_public ? PUBLIC_CACHE : NULL;
     buffer_finish(&text);
     kept->status = 200;
     if (!page_is_well(kept->page)) {
@@ -211,31 +116,6 @@ static void note_version(struct kept *kept)
     }
 }
 
-/* What a plugin asks for may be dear: it is left alone for longer, also where somebody asks, and for long where it took
- * too long. */
-static duration pause_of_plugins(const struct kept *kept, const struct page_cost *cost)
-{
-    if (kept->status != 200) {
-        return strcmp(kept->problem.sqlstate, "57014") == 0 ? LONGEST_PAUSE : PAUSE_OF_PLUGINS;
-    }
-    return cost->took_us * PAUSE_FOR_COST > USEC_PER_SEC ? cost->took_us * PAUSE_FOR_COST : USEC_PER_SEC;
-}
-
-static void plan_again(struct kept *kept, duration fresh, const struct page_cost *cost)
-{
-    instant now = clock_boot();
-    duration pause = PAUSE_FOR_COST * (now - kept->asked_at);
-    pause = kept->status != 200 ? PAUSE_AFTER_FAILURE : pause < fresh ? fresh : pause;
-    if (cost != NULL) {
-        fresh = pause_of_plugins(kept, cost);
-        pause = pause < SAME_FOR ? SAME_FOR : pause;
-    }
-    kept->due = now + (pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE);
-    kept->fresh_until = kept->holders > 0 && cost == NULL ? kept->due : now + fresh;
-    kept->same_until = now + SAME_FOR;
-    set_timer(kept->pages, BETWEEN);
-}
-
 static void ask(struct kept *kept);
 
 static void note_cost(struct kept *kept, const struct page_cost *cost)
@@ -253,9 +133,9 @@ static void note_cost(struct kept *kept, const struct page_cost *cost)
 
 static void finish(struct kept *kept)
 {
-    bool taken = take_parts(kept, &kept->problem);
+    bool taken = kept_take_parts(kept, &kept->problem);
     if (taken && page_asks_again(kept->page)) {
-        forget_parts(kept);
+        kept_forget_parts(kept);
         ask(kept);
         return;
     }
@@ -264,15 +144,15 @@ static void finish(struct kept *kept)
     } else {
         kept->status = pages_status(&kept->problem);
     }
-    bool of_plugins = page_is_of_plugins(kept->page);
     const struct page_cost cost = page_took(kept->page);
     note_cost(kept, &cost);
     duration fresh = page_fresh_for(kept->page);
-    forget_parts(kept);
+    kept_forget_parts(kept);
     page_destroy(kept->page);
     kept->page = NULL; /* only then is it among those that are planned */
-    plan_again(kept, fresh, of_plugins ? &cost : NULL);
-    answer_all(kept);
+    kept_plan(kept, fresh, &cost);
+    set_timer(kept->pages, BETWEEN);
+    kept_answer_all(kept);
     note_version(kept);
 }
 
@@ -296,7 +176,7 @@ static void said(void *data, const struct pg_reply *reply, const struct error *e
 static void ask(struct kept *kept)
 {
     struct pages *pages = kept->pages;
-    struct session **sessions = page_is_of_plugins(kept->page) ? pages->tile_sessions : pages->sessions;
+    struct session **sessions = kept->plugin != NULL ? pages->tile_sessions : pages->sessions;
     size_t first;
     page_databases(kept->page, &first, &kept->part_count);
     kept->parts = xcalloc(kept->part_count, sizeof(*kept->parts));
@@ -327,17 +207,24 @@ static void drop_old(struct pages *pages)
         struct kept *kept = *link;
         if (count > KEPT_MAX && kept->page == NULL && kept->holders == 0) {
             *link = kept->next;
-            destroy_kept(kept);
+            kept_destroy(kept);
         } else {
             link = &kept->next;
         }
     }
 }
 
-static struct kept *keep(struct pages *pages, const char *name, bool hides)
+static struct kept *keep(struct pages *pages, const char *name, bool hides, const struct page *page)
 {
+    struct page_tile tile = page_tile_of(page);
     struct kept *kept = xcalloc(1, sizeof(*kept));
     *kept = (struct kept){.pages = pages, .next = pages->kept, .name = xstrdup(name), .hides = hides};
+    if (tile.plugin != NULL) {
+        kept->plugin = xstrdup(tile.plugin);
+        kept->database = (size_t)(tile.database - pages->config->databases);
+        kept->is_public = !tile.asked_more &&
+                          web_tile_is_public(pages->web, tile.database->name, tile.plugin, tile.number);
+    }
     pages->kept = kept;
     return kept;
 }
@@ -368,30 +255,17 @@ static void begin(struct kept *kept, struct page *page)
     ask(kept);
 }
 
-static void wait_for(struct kept *kept, struct http_request *request)
-{
-    kept->waiting = xrealloc(kept->waiting, kept->waiting_count + 1, sizeof(struct http_request *));
-    kept->waiting[kept->waiting_count++] = request;
-}
-
-static bool is_fresh(const struct kept *kept, const char *version)
-{
-    instant now = clock_boot();
-    return now < kept->fresh_until || (kept->status == 200 && now < kept->same_until && version != NULL &&
-                                       kept->wanted != NULL && strcmp(version, kept->wanted) == 0);
-}
-
 static void answer_by_name(struct pages *pages, struct http_request *request, const char *name, const char *version,
                            bool hides)
 {
     struct error err;
     struct kept *kept = find_kept(pages, name, hides);
     if (kept != NULL && kept->page != NULL) {
-        wait_for(kept, request);
+        kept_wait(kept, request);
         return;
     }
-    if (kept != NULL && is_fresh(kept, version)) {
-        answer(kept, request);
+    if (kept != NULL && kept_is_fresh(kept, version)) {
+        kept_answer(kept, request);
         return;
     }
     struct page *page = read_page(pages, name, &err);
@@ -399,10 +273,10 @@ static void answer_by_name(struct pages *pages, struct http_request *request, co
         http_reply_problem(request, pages_status(&err), err.message, err.hint[0] != '\0' ? err.hint : NULL, NULL);
         return;
     }
-    kept = kept != NULL ? kept : keep(pages, name, hides);
+    kept = kept != NULL ? kept : keep(pages, name, hides, page);
     free(kept->wanted);
     kept->wanted = version != NULL ? xstrdup(version) : NULL;
-    wait_for(kept, request);
+    kept_wait(kept, request);
     begin(kept, page);
     drop_old(pages);
 }
@@ -442,6 +316,38 @@ static void make_next(void *data)
     set_timer(pages, BETWEEN);
 }
 
+/* They are asked one after the other, in a session of their own. */
+static void tile_moved(void *data, const char *plugin)
+{
+    const struct followed *followed = data;
+    struct pages *pages = followed->pages;
+    struct error err;
+    for (struct kept *kept = pages->kept; kept != NULL; kept = kept->next) {
+        if (kept->holders == 0 || kept->plugin == NULL || kept->database != followed->database ||
+            strcmp(kept->plugin, plugin) != 0) {
+            continue;
+        }
+        if (kept->page != NULL) {
+            kept->moved = true;
+        } else if (clock_boot() < kept->again_from) {
+            kept->due = kept->again_from;
+        } else {
+            begin(kept, read_page(pages, kept->name, &err));
+        }
+    }
+    set_timer(pages, 0);
+}
+
+static void follow(const struct kept *kept, bool begins)
+{
+    struct tile_moves *moves = kept->plugin != NULL ? kept->pages->followed[kept->database].moves : NULL;
+    if (moves != NULL && begins) {
+        tile_moves_hold(moves);
+    } else if (moves != NULL) {
+        tile_moves_release(moves);
+    }
+}
+
 struct kept *pages_hold(struct pages *pages, const char *target, bool hides, struct error *err)
 {
     struct kept *kept = find_kept(pages, target, hides);
@@ -450,16 +356,18 @@ struct kept *pages_hold(struct pages *pages, const char *target, bool hides, str
         if (page == NULL) {
             return NULL;
         }
+        kept = keep(pages, target, hides, page);
         page_destroy(page);
-        kept = keep(pages, target, hides);
     }
     if (kept->holders == 0 && pages->held == HELD_MAX) {
         error_set(err, ERROR_REFUSED, "%d different pages are followed already", HELD_MAX);
         error_hint(err, "ask for the page from time to time, with the ETag that it had");
         return NULL;
     }
-    pages->held += kept->holders == 0 ? 1 : 0;
-    kept->holders++;
+    if (kept->holders++ == 0) {
+        pages->held++;
+        follow(kept, true);
+    }
     set_timer(pages, 0);
     return kept;
 }
@@ -469,7 +377,8 @@ void pages_release(struct pages *pages, struct kept *kept)
     kept->holders--;
     if (kept->holders == 0) {
         pages->held--;
-        kept->fresh_until = 0;
+        follow(kept, false);
+        kept->fresh_until = kept->cached_until = 0;
         drop_old(pages);
         set_timer(pages, BETWEEN);
     }
@@ -492,16 +401,20 @@ void pages_on_figures(struct pages *pages, void (*figures)(void *data, struct me
     pages->figures_data = data;
 }
 
-struct pages *pages_create(struct loop *loop, const struct config *config)
+struct pages *pages_create(struct loop *loop, const struct web_config *web)
 {
     struct pages *pages = xcalloc(1, sizeof(*pages));
-    *pages = (struct pages){.loop = loop, .config = config, .resolver = resolver_create(loop)};
+    const struct config *config = web->config;
+    *pages = (struct pages){.loop = loop, .web = web, .config = config, .resolver = resolver_create(loop)};
     pages->timer = loop_timer_create(loop, make_next, pages);
     pages->sessions = xcalloc(config->database_count, sizeof(struct session *));
     pages->tile_sessions = xcalloc(config->database_count, sizeof(struct session *));
+    pages->followed = xcalloc(config->database_count, sizeof(*pages->followed));
     for (size_t i = 0; i < config->database_count; i++) {
         pages->sessions[i] = session_create(loop, pages->resolver, &config->databases[i], SESSION_LEDGER);
         pages->tile_sessions[i] = session_create(loop, pages->resolver, &config->databases[i], SESSION_TILES);
+        pages->followed[i] = (struct followed){.pages = pages, .database = i};
+        pages->followed[i].moves = tile_moves_create(loop, pages->sessions[i], tile_moved, &pages->followed[i]);
     }
     return pages;
 }
@@ -515,13 +428,15 @@ void pages_destroy(struct pages *pages)
     for (size_t i = 0; i < pages->config->database_count; i++) {
         session_destroy(pages->sessions[i]);
         session_destroy(pages->tile_sessions[i]);
+        tile_moves_destroy(pages->followed[i].moves);
     }
+    free(pages->followed);
     free(pages->sessions);
     free(pages->tile_sessions);
     tile_bounds_finish(&pages->bounds);
     while (pages->kept != NULL) {
         struct kept *next = pages->kept->next;
-        destroy_kept(pages->kept);
+        kept_destroy(pages->kept);
         pages->kept = next;
     }
     resolver_destroy(pages->resolver);

@@ -3,12 +3,13 @@
  *
  * Does: ask each database that the page is about, and answer everybody when the last one has answered, or has not in
  *   time. A page that is held is made again by itself: ten times as long after it was made as that took, within 1 s and
- *   30 s, and 2 s after it could not be read. Ten pages a second are begun at most, however many are held.
+ *   30 s, and 2 s after it could not be read. Ten pages a second are begun at most, however many are held. A tile that
+ *   is held is made again when a view of its plugin changed (tile_moves.h), and else after 10 s.
  * Does not: know who may see what. */
 #ifndef CHIME_WEB_PAGES_H
 #define CHIME_WEB_PAGES_H
 
-#include "config/config.h"
+#include "config/web.h"
 #include "http/request.h"
 #include "http/target.h"
 #include "loop/loop.h"
@@ -17,7 +18,7 @@ struct pages;
 struct kept;
 
 /* The configuration is borrowed. */
-struct pages *pages_create(struct loop *loop, const struct config *config);
+struct pages *pages_create(struct loop *loop, const struct web_config *config);
 void pages_destroy(struct pages *pages); /* who waits is not answered; takes NULL */
 /* Answers the request, now or later, with the page of that target. `hides`: without the texts of jobs. */
 void pages_answer(struct pages *pages, struct http_request *request, const char *target, bool hides);

@@ -35,6 +35,7 @@ struct session {
     enum session_use use;
     struct pg_connection *connection;
     bool checked;     /* it may be asked */
+    bool standby;     /* and cannot be told */
     struct ask *asks; /* oldest first */
     struct loop_timer *timer;
     struct error failure; /* the last one, until `failed_until` */
@@ -116,6 +117,8 @@ static void explain(const struct pg_reply *reply, struct error *err)
     pg_reply_error(reply, err);
     if (strcmp(err->sqlstate, "42501") == 0) {
         error_hint(err, "the role of web.conf has to be one that may read schema chime, as the daemon's");
+    } else if (strcmp(err->sqlstate, "55P03") == 0) {
+        error_hint(err, "another session holds what it needs: nothing was done, so ask again");
     } else if (strcmp(err->sqlstate, "57014") == 0) {
         error_hint(err, "the server is busy: it is asked again when this is");
     }
@@ -161,12 +164,13 @@ static void send_ask(struct ask *ask)
 
 /* --- connecting --------------------------------------------------------------------------------------------------- */
 
-static bool judge(const struct session *session, const struct pg_reply *reply, struct error *err)
+static bool judge(struct session *session, const struct pg_reply *reply, struct error *err)
 {
+    session->standby = pg_reply_rows(reply, 0) == 1 && pg_reply_value(reply, 0, 0, 1)[0] == 't';
     if (pg_reply_rows(reply, 0) == 1 && atoi(pg_reply_value(reply, 0, 0, 0)) != pg_backend_pid(session->connection)) {
         return pooler_refuse(err);
     }
-    if (pg_reply_rows(reply, 0) == 1 && pg_reply_value(reply, 0, 0, 1)[0] == 't') {
+    if (session->standby && session->use == SESSION_ACTIONS) {
         return pg_refuse_standby(err);
     }
     if (pg_reply_ok(reply)) {
@@ -305,7 +309,7 @@ void session_tell(struct session *session, const char *sql, const char *const *p
 {
     const struct pg_statement statements[] = {{.sql = "SET transaction_read_only = off"},
                                               {.sql = sql, .parameter_count = count, .parameters = parameters}};
-    if (session->connection != NULL && session->checked) {
+    if (session->connection != NULL && session->checked && !session->standby) {
         pg_send(session->connection, statements, COUNT_OF(statements), told, session);
     }
 }

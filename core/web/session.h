@@ -4,6 +4,7 @@
  * Does: connect when it is asked something, look whether the schema is one that is known, ask, and close when nobody
  *   has asked for a minute. Nothing waits longer than its patience, however the server behaves. A database that
  *   could not be reached is tried again after two seconds.
+ * A standby is asked, too, but for actions.
  * Does not: know what is asked. */
 #ifndef CHIME_WEB_SESSION_H
 #define CHIME_WEB_SESSION_H

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "web/page.h"
 
 #define BETWEEN_EVENTS (250 * USEC_PER_MSEC)
 #define BETWEEN_COMMENTS (15 * USEC_PER_SEC)
@@ -24,7 +25,7 @@ struct stream {
     struct streams *streams;
     struct stream *next;
     struct http_request *request;
-    bool hides;
+    struct stream_rights rights;
     struct topic topics[STREAM_TOPICS_MAX];
     size_t topic_count;
 };
@@ -32,7 +33,7 @@ struct stream {
 struct streams {
     struct loop *loop;
     struct pages *pages;
-    bool (*allowed)(void *data, const struct http_request *request);
+    streams_allowed *allowed;
     void *data;
     struct stream *streams;
     size_t count;
@@ -131,7 +132,7 @@ static void comment(void *data)
     struct stream *next;
     for (struct stream *stream = streams->streams; stream != NULL; stream = next) {
         next = stream->next;
-        if (streams->allowed(streams->data, stream->request)) {
+        if (streams->allowed(streams->data, stream->request, &stream->rights)) {
             http_stream_say(stream->request, text, strlen(text));
         } else {
             http_stream_end(stream->request);
@@ -155,6 +156,17 @@ static bool has_topic(const struct stream *stream, const struct kept *kept)
     return false;
 }
 
+static bool is_of_tiles(const char *name)
+{
+    struct http_target target;
+    if (!http_target_read(name, &target)) {
+        return false;
+    }
+    bool is = page_is_for_tiles(&target);
+    http_target_finish(&target);
+    return is;
+}
+
 static bool add_topic(struct stream *stream, const char *name, struct error *err)
 {
     struct pages *pages = stream->streams->pages;
@@ -162,11 +174,19 @@ static bool add_topic(struct stream *stream, const char *name, struct error *err
         error_set(err, ERROR_USAGE, "a stream is about %d pages at most", STREAM_TOPICS_MAX);
         return error_hint(err, "ask for the others from time to time, with the ETag that each had");
     }
+    if (name[0] != '/') {
+        return error_set(err, ERROR_USAGE, "\"%s\" is no path below /api/v1", name);
+    }
+    bool of_tiles = is_of_tiles(name);
+    if (stream->rights.tiles_alone && !of_tiles) {
+        error_set(err, ERROR_USAGE, "the role tiles hears of tiles alone");
+        return error_hint(err, "topics as /d/DATABASE/tiles and /d/DATABASE/tile/PLUGIN/NUMBER");
+    }
     char *target = xasprintf("/api/v1%s", name);
-    struct kept *kept = name[0] == '/' ? pages_hold(pages, target, stream->hides, err) : NULL;
+    struct kept *kept = pages_hold(pages, target, stream->rights.hides_commands && !of_tiles, err);
     free(target);
     if (kept == NULL) {
-        return name[0] == '/' ? false : error_set(err, ERROR_USAGE, "\"%s\" is no path below /api/v1", name);
+        return false;
     }
     if (has_topic(stream, kept)) {
         pages_release(pages, kept);
@@ -206,11 +226,12 @@ static void begin(struct stream *stream)
     say_news(stream);
 }
 
-void streams_begin(struct streams *streams, struct http_request *request, const char *topics, bool hides)
+void streams_begin(struct streams *streams, struct http_request *request, const char *topics,
+                   struct stream_rights rights)
 {
     struct error err = {.kind = ERROR_NONE};
     struct stream *stream = xcalloc(1, sizeof(*stream));
-    *stream = (struct stream){.streams = streams, .request = request, .hides = hides};
+    *stream = (struct stream){.streams = streams, .request = request, .rights = rights};
     if (streams->count == STREAMS_MAX) {
         error_set(&err, ERROR_REFUSED, "%d streams are open already", STREAMS_MAX);
         error_hint(&err, "ask for the pages from time to time, with the ETag that each had");
@@ -227,8 +248,7 @@ size_t streams_count(const struct streams *streams)
     return streams->count;
 }
 
-struct streams *streams_create(struct loop *loop, struct pages *pages,
-                               bool (*allowed)(void *data, const struct http_request *request), void *data)
+struct streams *streams_create(struct loop *loop, struct pages *pages, streams_allowed *allowed, void *data)
 {
     struct streams *streams = xcalloc(1, sizeof(*streams));
     *streams = (struct streams){.loop = loop, .pages = pages, .allowed = allowed, .data = data};

@@ -24,9 +24,8 @@
 #define JSON_TYPE "application/json"
 #define SIGN_IN "show a token: Authorization: Bearer TOKEN, or POST it to /session; pgchime web token makes one"
 
-/* Of every answer. Nobody else may show, embed, read or keep any of it. */
-static const char common_fields[] = "Cache-Control: private, no-cache\r\n"
-                                    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
+/* Of every answer. Nobody else may show, embed or read any of it. */
+static const char common_fields[] = "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
                                     "img-src 'self' data:; connect-src "
                                     "'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
                                     "X-Content-Type-Options: nosniff\r\n"
@@ -120,29 +119,45 @@ static void refuse_visitor(struct http_request *request, enum web_role role)
     }
 }
 
-static bool may_view(void *data, const struct http_request *request)
+static bool may_hear(void *data, const struct http_request *request, const struct stream_rights *rights)
 {
     const struct web *web = data;
-    return access_visitor(web->access, request).role >= WEB_VIEW;
+    return access_visitor(web->access, request).role >= (rights->tiles_alone ? WEB_TILES : WEB_VIEW);
 }
 
 static void answer_stream(const struct web *web, struct http_request *request, const struct http_target *target,
-                          bool hides)
+                          enum web_role role)
 {
     const char *topics = http_target_query(target, "topics");
+    const struct stream_rights rights = {.hides_commands = role < web->config->show_commands,
+                                         .tiles_alone = role < WEB_VIEW};
     if (http_request_head(request)->method != HTTP_GET) {
         http_reply_problem(request, 405, "a stream is got", NULL, "Allow: GET\r\n");
     } else {
-        streams_begin(web->streams, request, topics != NULL ? topics : "", hides);
+        streams_begin(web->streams, request, topics != NULL ? topics : "", rights);
     }
 }
 
-static bool is_for_tiles(const struct http_target *target)
+static struct http_target below_api(const struct http_target *target)
 {
     struct http_target below = *target;
     below.part_count -= 2;
     memmove(below.parts, below.parts + 2, below.part_count * sizeof(below.parts[0]));
+    return below;
+}
+
+static bool is_for_tiles(const struct http_target *target)
+{
+    struct http_target below = below_api(target);
     return page_is_for_tiles(&below);
+}
+
+/* As it is: without a choice, so that nobody in particular can ask for many. */
+static bool is_public_tile(const struct web *web, const struct http_target *target)
+{
+    struct http_target below = below_api(target);
+    return below.query_count == 0 && below.part_count == 5 && page_is_for_tiles(&below) &&
+           web_tile_is_public(web->config, below.parts[1], below.parts[3], below.parts[4]);
 }
 
 /* Who asks, and what the page may offer him. */
@@ -162,12 +177,15 @@ static void answer_api(const struct web *web, struct http_request *request, cons
 {
     struct visitor visitor = access_visitor(web->access, request);
     enum web_role role = visitor.role;
-    if (role != WEB_NONE && target->part_count == 3 && strcmp(target->parts[2], "session") == 0) {
+    bool is_stream = target->part_count == 3 && strcmp(target->parts[2], "stream") == 0;
+    if (is_public_tile(web, target)) {
+        pages_answer(web->pages, request, http_request_head(request)->target, false);
+    } else if (role != WEB_NONE && target->part_count == 3 && strcmp(target->parts[2], "session") == 0) {
         answer_visitor(web, request, &visitor);
-    } else if (role < WEB_VIEW && (role != WEB_TILES || !is_for_tiles(target))) {
+    } else if (role < WEB_VIEW && (role != WEB_TILES || (!is_stream && !is_for_tiles(target)))) {
         refuse_visitor(request, role);
-    } else if (target->part_count == 3 && strcmp(target->parts[2], "stream") == 0) {
-        answer_stream(web, request, target, role < web->config->show_commands);
+    } else if (is_stream) {
+        answer_stream(web, request, target, role);
     } else {
         /* One answer of a tile for all: it has no text of a job. */
         pages_answer(web->pages, request, http_request_head(request)->target,
@@ -300,10 +318,10 @@ bool web_serve(const struct web_config *config, struct error *err)
     }
     web.loop = loop_create();
     web.files = files_create();
-    web.pages = pages_create(web.loop, config->config);
+    web.pages = pages_create(web.loop, config);
     web.actions = actions_create(web.loop, config->config);
     pages_on_figures(web.pages, add_figures, &web);
-    web.streams = streams_create(web.loop, web.pages, may_view, &web);
+    web.streams = streams_create(web.loop, web.pages, may_hear, &web);
     bool begun = listen_everywhere(&web, err);
     if (begun) {
         run(&web);

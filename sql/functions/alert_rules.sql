@@ -74,6 +74,12 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.standard_rules IS 'rules that every database has; the configuration may switch one off, or give it another severity and hold';
 
+CREATE OR REPLACE FUNCTION chime.rule_hash(p_name text, p_about text, p_plugin text, p_view_schema name, p_condition text, p_severity text, p_hold interval,
+                                           p_enabled boolean) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN md5(jsonb_build_array(p_name, p_about, p_plugin, p_view_schema, p_condition, p_severity, extract(epoch FROM p_hold), p_enabled)::text);
+COMMENT ON FUNCTION chime.rule_hash IS 'another one for another rule: by it a rule is found that somebody else than the leader changed';
+
 -- [{"name", "plugin", "view_schema", "condition", "severity", "hold", "enabled"}]: rules of plugins and the
 -- configuration, and, without a condition, what the configuration says of a rule that is there; the catalog refuses
 -- what it says of others (core/catalog/alert_check.c). Of rules with one name the standard one counts, then the
@@ -100,11 +106,12 @@ BEGIN
         FROM base b LEFT JOIN given o ON o.name = b.name AND o.condition IS NULL),
     gone AS (
         DELETE FROM chime.alert_rule r WHERE NOT EXISTS (SELECT FROM rules x WHERE x.name = r.name))
-    INSERT INTO chime.alert_rule AS r (name, about, plugin, view_schema, condition, severity, hold, enabled)
-    SELECT x.name, x.about, x.plugin, x.view_schema, x.condition, x.severity, x.hold, x.enabled FROM rules x
+    INSERT INTO chime.alert_rule AS r (name, about, plugin, view_schema, condition, severity, hold, enabled, written)
+    SELECT x.name, x.about, x.plugin, x.view_schema, x.condition, x.severity, x.hold, x.enabled,
+           chime.rule_hash(x.name, x.about, x.plugin, x.view_schema, x.condition, x.severity, x.hold, x.enabled) FROM rules x
     ON CONFLICT (name) DO UPDATE
        SET about = excluded.about, plugin = excluded.plugin, view_schema = excluded.view_schema, condition = excluded.condition,
-           severity = excluded.severity, hold = excluded.hold, enabled = excluded.enabled, named = NULL, vetted = NULL
+           severity = excluded.severity, hold = excluded.hold, enabled = excluded.enabled, written = excluded.written, named = NULL, vetted = NULL
      WHERE r IS DISTINCT FROM excluded;
 END $$;
 COMMENT ON FUNCTION chime.set_alert_rules IS 'what the leader''s configuration and plugins look for';

@@ -122,8 +122,9 @@ FROM chime.alert a;
 COMMENT ON VIEW chime.alerts IS 'alerts that are open, with the silence that holds for each now';
 
 -- Alerts that fire and that nobody silenced, of rules for which nothing else is said. Of each rule ten are named: many
--- of one hide no other. And rules that are not written, of which no alert can fire: a leader writes them in its first
--- seconds, and again when a look of its finds them changed, but not while its looks fail.
+-- of one hide no other. And rules that are not written, or that somebody changed, of which no alert can fire as the
+-- configuration says: a leader writes them in its first seconds, and again when a look of its finds them changed, but
+-- not while its looks fail.
 CREATE OR REPLACE FUNCTION chime.alert_problems() RETURNS TABLE (rule text, subject text, message text, way_out text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
@@ -146,6 +147,16 @@ BEGIN ATOMIC
            'pgchime reload writes them again; where it does not, the daemon''s log says why'
     FROM chime.standard_rules() AS s LEFT JOIN chime.alert_rule r ON r.name = s.name
     WHERE EXISTS (SELECT FROM chime.leader l WHERE l.since < now() - interval '1 minute') AND chime.led()
-    HAVING count(*) FILTER (WHERE r.name IS NULL) > 0;
+    HAVING count(*) FILTER (WHERE r.name IS NULL) > 0
+    UNION ALL
+    SELECT 'alerts-failing', NULL, format('%s of alerts %s not as the leader wrote %s: %s%s', CASE count(*) WHEN 1 THEN 'a rule' ELSE count(*) || ' rules' END,
+                                          CASE count(*) WHEN 1 THEN 'is' ELSE 'are' END, CASE count(*) WHEN 1 THEN 'it' ELSE 'them' END,
+                                          array_to_string((array_agg(r.name || CASE WHEN r.enabled THEN '' ELSE ' (off)' END ORDER BY r.name))[1:5], ', '),
+                                          CASE WHEN count(*) > 5 THEN ', ...' END),
+           'its next look, within 10 s, writes them again; while looks fail, pgchime reload does; to switch a rule off for good, write it into conf.d'
+    FROM chime.alert_rule r
+    WHERE r.written IS DISTINCT FROM chime.rule_hash(r.name, r.about, r.plugin, r.view_schema, r.condition, r.severity, r.hold, r.enabled)
+      AND EXISTS (SELECT FROM chime.leader l WHERE l.since < now() - interval '1 minute') AND chime.led()
+    HAVING count(*) > 0;
 END;
-COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out; and rules that are not written';
+COMMENT ON FUNCTION chime.alert_problems IS 'alerts that fire and are not silenced, each with what mends it; those whose subject has a finding of its own are left out; and rules that are not as the leader wrote them';

@@ -211,7 +211,8 @@ BEGIN ATOMIC
                   CASE WHEN bool_or(w.made) THEN 'could not make it' ELSE 'cannot make it: runs of that day are in chime.run_history_other' END),
            CASE WHEN bool_or(w.made) THEN 'its log says why, and it tries again every hour; who holds the history: SELECT pid, mode FROM pg_locks'
                                           ' WHERE relation = ''chime.run_history''::regclass'
-                ELSE 'no run is lost: they are read there, and go when all that is older than what is kept goes; the next day has its partition again' END
+                ELSE string_agg(format('SELECT chime.make_partition(%L)', w.day), '; ' ORDER BY w.day)
+                     || ' makes it, with these runs in it; no run is lost: they are read there, and go when all that is older than what is kept goes' END
     FROM chime.leader l CROSS JOIN LATERAL (
         SELECT d.day, EXISTS (SELECT FROM chime.history_work(interval '100 years') AS k WHERE k.makes AND k.day = d.day) AS made
         FROM (SELECT (now() AT TIME ZONE 'UTC')::date + n AS day FROM generate_series(0, 1) AS n) AS d

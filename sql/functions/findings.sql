@@ -99,7 +99,8 @@ CREATE OR REPLACE FUNCTION chime.ledger_findings() RETURNS TABLE (id text, state
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     SELECT 'history-other', 'warn', o.day::text, format('%s runs of %s are in chime.run_history_other, so that day gets no partition of its own', o.runs, o.day),
-           'nothing is lost: they go with all that is older than what is kept; a clock that was ahead, or a leader that could not make the partition, put them there'
+           format('SELECT chime.make_partition(%L) gives it one, with these runs in it; nothing is lost: a clock that was ahead, or a leader that could not make the'
+                  ' partition, put them there', o.day)
     FROM (SELECT (h.slot AT TIME ZONE 'UTC')::date AS day, count(*) AS runs FROM chime.run_history_other h
           WHERE h.slot >= now() - interval '1 day' GROUP BY 1 ORDER BY 1 LIMIT 3) AS o
     UNION ALL

@@ -54,6 +54,30 @@ END $$;
 COMMENT ON ROUTINE chime.keep_history IS
     'makes one partition of the history for the days to come, or drops one that is older than what is kept; from where there is more to do, or NULL';
 
+-- By an administrator (doctor's history-other): a day whose runs went to run_history_other has no partition from the
+-- leader, which may move nothing while it holds others up. Who writes or reads run_history_other waits meanwhile.
+CREATE OR REPLACE FUNCTION chime.make_partition(p_day date) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET "TimeZone" = 'UTC' SET lock_timeout = '10s' AS $$
+DECLARE
+    v_name text := 'run_history_' || to_char(p_day, 'YYYYMMDD');
+    v_moved bigint;
+BEGIN
+    IF to_regclass('chime.' || v_name) IS NOT NULL THEN
+        RAISE EXCEPTION 'chime.% is there already', v_name USING ERRCODE = 'duplicate_table', HINT = 'if it is no partition of chime.run_history, give it another name first';
+    END IF;
+    LOCK TABLE ONLY chime.run_history IN SHARE UPDATE EXCLUSIVE MODE;
+    LOCK TABLE chime.run_history_other IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('CREATE TABLE chime.%I (LIKE chime.run_history INCLUDING ALL)', v_name);
+    EXECUTE format('WITH moved AS (DELETE FROM chime.run_history_other o WHERE o.slot >= %1$L::timestamptz AND o.slot < %2$L::timestamptz RETURNING o.*)'
+                   ' INSERT INTO chime.%3$I SELECT * FROM moved', p_day || ' 00:00:00Z', p_day + 1 || ' 00:00:00Z', v_name);
+    GET DIAGNOSTICS v_moved = ROW_COUNT;
+    EXECUTE format('ALTER TABLE chime.run_history ATTACH PARTITION chime.%I FOR VALUES FROM (%L) TO (%L)', v_name, p_day || ' 00:00:00Z',
+                   p_day + 1 || ' 00:00:00Z');
+    PERFORM chime.keep_private(format('chime.%I', v_name)::regclass);
+    RETURN v_moved;
+END $$;
+COMMENT ON FUNCTION chime.make_partition IS 'makes the partition of the history for a day (UTC), and moves runs of that day there from run_history_other; how many these were';
+
 -- --- upkeep: one step each, on the session that also carries the heartbeat -------------------------------------------
 --
 -- A step does at most p_limit rows, waits for nobody, and returns from where there is more to do (0: the same again),

@@ -154,7 +154,7 @@ END $$;
 COMMENT ON ROUTINE chime.columns_read IS 'the columns that a view reads, through other views too; 0 stands for the relation';
 
 CREATE OR REPLACE FUNCTION chime.tables_read(p_view regclass) RETURNS SETOF oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT DISTINCT r.relation FROM chime.columns_read(p_view) AS r;
 END;

@@ -20,9 +20,10 @@
 CREATE OR REPLACE FUNCTION chime.led() RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan, as view_freshness()
 BEGIN
-    RETURN EXISTS (SELECT FROM chime.leader l WHERE chime.backend_alive(l.pid, l.backend_start) AND chime.copy_of() IS NULL);
+    RETURN EXISTS (SELECT FROM chime.leader l
+                   WHERE CASE WHEN pg_is_in_recovery() THEN l.pid IS NOT NULL ELSE chime.backend_alive(l.pid, l.backend_start) END AND chime.copy_of() IS NULL);
 END $$;
-COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there; who leads its original leads no copy';
+COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock is there, or, on a standby, which does not see it, has not resigned; who leads its original leads no copy';
 
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits
 -- for a client that takes nothing any more: no timeout ends that.

@@ -102,8 +102,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
 
+-- SECURITY DEFINER: who may see findings need see neither chime.made nor the schema of the views.
 CREATE OR REPLACE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation || '__live', 'live');
 END $$;

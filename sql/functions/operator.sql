@@ -22,14 +22,15 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.check_action IS 'raises when an action has no actor or no reason, or a key that cannot be kept';
 
--- Two calls with one key wait for each other by the lock of the table: actions of people are few.
+-- Two calls with one key wait for each other, and for nobody else: whoever leaves a transaction open delays only who
+-- says the same again.
 CREATE OR REPLACE FUNCTION chime.repeated_action(p_verb text, p_actor text, p_key text) RETURNS SETOF chime.action
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 BEGIN
     IF p_key IS NULL THEN
         RETURN;
     END IF;
-    LOCK TABLE chime.action IN SHARE ROW EXCLUSIVE MODE;
+    PERFORM pg_advisory_xact_lock('chime.action'::regclass::integer, hashtext(concat_ws(E'\x1f', p_key, p_actor, session_user)));
     IF EXISTS (SELECT FROM chime.action a WHERE a.key = p_key AND a.actor = p_actor AND a.login = session_user AND a.verb <> p_verb) THEN
         RAISE EXCEPTION 'this key was used for something else' USING ERRCODE = 'unique_violation', HINT = 'take another key for each action';
     END IF;

@@ -65,7 +65,7 @@ BEGIN
         EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
     END LOOP;
     GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.tally, chime.minute, chime.job_day,
-                    chime.totals, chime.pulse, chime.migration, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
+                    chime.totals, chime.pulse, chime.migration, chime.function_set, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
     FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
             EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
@@ -82,6 +82,10 @@ BEGIN
     END IF;
     IF to_regclass('chime.action') IS NOT NULL THEN
         GRANT SELECT ON chime.action TO pgchime_monitor;
+    END IF;
+    IF to_regclass('chime.tile') IS NOT NULL THEN
+        GRANT SELECT ON chime.tile TO pgchime_monitor;
+        GRANT EXECUTE ON FUNCTION chime.tile_rows(text, integer, text), chime.note_tile(text, integer, bigint) TO pgchime_monitor;
     END IF;
     GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;

@@ -114,9 +114,11 @@ COMMENT ON FUNCTION chime.install_tiles IS 'writes down the tiles of a plugin, i
 
 -- 500 rows and 256 KiB at most. No row: there is no such tile. Of the choices the first 500, and the one that counts:
 -- p_choice, else the first; what is not among all of them is refused. The transaction may write nothing from then on.
+-- The query runs as the role that vetted it, whoever asks: so no temporary object of the asking session may take the
+-- place of a relation or a type that is missing.
 CREATE OR REPLACE FUNCTION chime.tile_rows(p_plugin text, p_tile integer, p_choice text)
 RETURNS TABLE (tile chime.tile, choice text, choices json, rows json, more boolean, took_us bigint)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     v_cells text;
@@ -125,6 +127,9 @@ DECLARE
     v_begun timestamptz := clock_timestamp();
     v_there boolean;
 BEGIN
+    IF pg_my_temp_schema() <> 0 AND current_user <> session_user THEN
+        RAISE EXCEPTION 'a session that made temporary objects is shown no tiles' USING ERRCODE = 'insufficient_privilege', HINT = 'ask in a new session';
+    END IF;
     SELECT t.* INTO tile FROM chime.tile t JOIN chime.plugin p ON p.name = t.plugin
      WHERE t.plugin = p_plugin AND t.tile = p_tile AND p.state = 'installed';
     IF NOT FOUND THEN
@@ -167,8 +172,9 @@ END $$;
 COMMENT ON FUNCTION chime.tile_rows IS 'what a tile shows now';
 
 CREATE OR REPLACE FUNCTION chime.note_tile(p_plugin text, p_tile integer, p_took_us bigint) RETURNS void
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    UPDATE chime.tile t SET slow_us = p_took_us, slow_at = clock_timestamp() WHERE t.plugin = p_plugin AND t.tile = p_tile;
+    UPDATE chime.tile t SET slow_us = p_took_us, slow_at = clock_timestamp()
+     WHERE t.plugin = p_plugin AND t.tile = p_tile AND p_took_us * interval '1 us' > t.bound;
 END;
-COMMENT ON FUNCTION chime.note_tile IS 'that the last three answers of a tile took longer than its bound: alert tile-slow, for 5 minutes';
+COMMENT ON FUNCTION chime.note_tile IS 'that the last three answers of a tile took longer than its bound: alert tile-slow, for 5 minutes; less than its bound is not noted';

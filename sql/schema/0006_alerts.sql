@@ -12,13 +12,15 @@ CREATE TABLE chime.alert_rule (
     hold        interval NOT NULL CHECK (hold >= interval '0'),
     enabled     boolean NOT NULL,
     named       text[],
-    vetted      text
+    vetted      text,
+    written     text
 );
 COMMENT ON TABLE chime.alert_rule IS 'what is looked for, as the leader''s configuration and plugins say';
 COMMENT ON COLUMN chime.alert_rule.about IS 'what a subject is: the label that carries it';
 COMMENT ON COLUMN chime.alert_rule.condition IS 'a SELECT whose first column decides; names resolve in view_schema. NULL: one of chime.standard_rules()';
 COMMENT ON COLUMN chime.alert_rule.named IS 'relations that the condition named when it was vetted';
 COMMENT ON COLUMN chime.alert_rule.vetted IS 'what it would run looked like when it was vetted; NULL: it was not';
+COMMENT ON COLUMN chime.alert_rule.written IS 'chime.rule_hash of the rule as the leader wrote it';
 COMMENT ON COLUMN chime.alert_rule.hold IS 'for so long it must be found before it fires';
 
 CREATE TABLE chime.alert (

@@ -492,6 +492,14 @@ START_TEST(rules_that_somebody_changed_are_written_again)
     commands_has(output, "alerts-failing,alert,warn,");
     ASSERT_RUN(0, "reload");
     WAIT_SQL(cluster, "SELECT count(*) > 30 FROM chime.alert_rule", "t", 60);
+    cluster_execute(cluster, "UPDATE chime.alert_rule SET enabled = false WHERE name = 'job-failed'");
+    ASSERT_RUN(8, "status");
+    commands_has(errors, "a rule of alerts is not as the leader wrote it: job-failed (off)");
+    ASSERT_RUN(8, "doctor", "-o", "csv");
+    commands_has(output, "alerts-failing,alert,warn,");
+    commands_has(output, "while looks fail, pgchime reload does");
+    ASSERT_RUN(0, "reload");
+    WAIT_SQL(cluster, "SELECT enabled FROM chime.alert_rule WHERE name = 'job-failed'", "t", 60);
     cluster_execute(cluster, MEND_LOOKS);
     WAIT_FOR(commands_run(site_config(site), (const char *const[]){"status", NULL}, &output, &errors) == 0, 60);
 }

@@ -169,6 +169,35 @@ START_TEST(a_job_has_series_of_its_own_as_metrics_jobs_says)
 }
 END_TEST
 
+/* Ten series of each job, and names as long as they may be. */
+START_TEST(what_is_printed_stays_below_a_mebibyte_and_says_what_it_leaves_out)
+{
+    char *own = cluster_value(cluster, "SELECT count(*) FROM chime.job WHERE active");
+    cluster_execute(
+        cluster,
+        "INSERT INTO chime.job (name, origin, schedule, command, since)"
+        " SELECT 'm ' || to_char(n, 'FM0000') || repeat('\"', CASE WHEN n > 4000 THEN 60 ELSE 0 END), 'config',"
+        "        '* * * * *', 'SELECT 1', '2026-01-01Z' FROM generate_series(1, 4990) n;"
+        "INSERT INTO chime.job_state (job_id, last_slot) SELECT job_id, now() FROM chime.job WHERE name LIKE 'm %'");
+    configure("metrics_jobs = 5000;");
+    commands_expect(0, configuration, (const char *const[]){"metrics", NULL}, &output, &errors);
+    ck_assert_uint_lt(strlen(output), 1 << 20);
+    ck_assert_ptr_nonnull(strstr(output, "job_name=\"m 0900\"} "));
+    ck_assert_ptr_null(strstr(output, "job_name=\"m 4000\"} "));
+    long long omitted = atoll(strstr(output, "pgchime_job_series_omitted{database=\"main\"} ") +
+                              strlen("pgchime_job_series_omitted{database=\"main\"} "));
+    long long printed = 0;
+    for (const char *at = output; (at = strstr(at, "pgchime_job_late_seconds{")) != NULL; at++) {
+        printed++;
+    }
+    ck_assert_int_eq(printed + omitted, 4990 + atoll(own));
+    configure("metrics_jobs = [\"m *\\\"*\"];");
+    commands_expect(0, configuration, (const char *const[]){"metrics", NULL}, &output, &errors);
+    ck_assert_uint_lt(strlen(output), 1 << 20);
+    free(own);
+}
+END_TEST
+
 START_TEST(a_database_that_is_away_is_said_to_be_and_hides_no_other)
 {
     char *conninfo = cluster_conninfo(cluster, "postgres");
@@ -325,6 +354,7 @@ int main(void)
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, what_is_printed_is_read_by_others_and_says_what_the_ledger_does);
     tcase_add_test(tests, a_job_has_series_of_its_own_as_metrics_jobs_says);
+    tcase_add_test(tests, what_is_printed_stays_below_a_mebibyte_and_says_what_it_leaves_out);
     tcase_add_test(tests, a_database_that_is_away_is_said_to_be_and_hides_no_other);
     tcase_add_test(tests, a_daemon_that_leads_shows_what_it_alone_knows_while_somebody_looks);
     tcase_add_test(tests, rules_and_dashboard_name_what_is_printed);

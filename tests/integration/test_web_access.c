@@ -218,6 +218,67 @@ START_TEST(request_within_a_request_is_never_answered)
 }
 END_TEST
 
+#define H "Host: localhost\r\n"
+#define GET "GET /healthz HTTP/1.1\r\n"
+#define POSTED "POST /session HTTP/1.1\r\n" H "Content-Type: application/json\r\n"
+#define SECOND "GET /healthz HTTP/1.1\r\n" H "Connection: close\r\n\r\n"
+#define PROBE(status, bytes)             \
+    {                                    \
+        status, bytes, sizeof(bytes) - 1 \
+    }
+
+/* The probes of docs/adr/0030, by which libraries were judged, and how each ends here: with that status and the end of
+ * the connection, so that what follows it is never read as a request. */
+static const struct {
+    int status;
+    const char *bytes;
+    size_t length;
+} probes[] = {
+    PROBE(400, GET "Accept: a\r\n\r\n" SECOND),     /* no Host */
+    PROBE(400, GET H "Host: other\r\n\r\n" SECOND), /* two */
+    PROBE(400, POSTED "Content-Length: 4\r\nContent-Length: 60\r\n\r\n" SECOND),
+    PROBE(400, POSTED "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" SECOND),
+    PROBE(400, POSTED "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" SECOND),
+    PROBE(400, POSTED "Transfer-Encoding: cow\r\n\r\n" SECOND), /* an encoding that is none */
+    PROBE(400, POSTED "Content-Length: +4\r\n\r\nabcd" SECOND),
+    PROBE(400, POSTED "Content-Length: 4,4\r\n\r\nabcd" SECOND),
+    PROBE(400, POSTED "Content-Length : 4\r\n\r\nabcd" SECOND), /* white space before the colon */
+    PROBE(400, GET H "no colon\r\n\r\n" SECOND),
+    PROBE(400, GET H "X: a\r\n folded\r\n\r\n" SECOND),
+    PROBE(400, "GET /healthz\0b HTTP/1.1\r\n" H "\r\n" SECOND),      /* a NUL in the target */
+    PROBE(400, GET H "X: a\0b\r\n\r\n" SECOND),                      /* and in a field */
+    PROBE(400, "GET /healthz HTTP/1.1\nHost: localhost\n\n" SECOND), /* LF without CR */
+    PROBE(400, GET H "X: a\rb\r\n\r\n" SECOND),                      /* CR without LF */
+    PROBE(400, "GET  /healthz HTTP/1.1\r\n" H "\r\n" SECOND),        /* two blanks */
+    PROBE(400, "GET /healthz\r\n\r\n" SECOND),                       /* HTTP/0.9 */
+    PROBE(505, "GET /healthz HTTP/1.0\r\n" H "\r\n" SECOND),
+    PROBE(505, "GET /healthz HTTP/1.9\r\n" H "\r\n" SECOND),
+    PROBE(400, "GET http://localhost/healthz HTTP/1.1\r\n" H "\r\n" SECOND),
+    PROBE(405, "CONNECT localhost:80 HTTP/1.1\r\n" H "\r\n" SECOND),
+    PROBE(405, "TRACE /healthz HTTP/1.1\r\n" H "\r\n" SECOND),
+    PROBE(417, POSTED "Expect: 100-continue\r\nContent-Length: 4\r\n\r\nabcd" SECOND),
+    PROBE(400, GET H "Content-Length: 4\r\n\r\nabcd" SECOND), /* a body of a GET */
+    PROBE(413, POSTED "Content-Length: 16385\r\n\r\n" SECOND),
+    PROBE(413, POSTED "Content-Length: 18446744073709551620\r\n\r\nabcd" SECOND),
+};
+
+START_TEST(probes_end_as_the_guard_says)
+{
+    for (size_t i = 0; i < COUNT_OF(probes); i++) {
+        struct web_answer answer = web_say(web, probes[i].bytes, probes[i].length);
+        ck_assert_msg(answer.status == probes[i].status, "probe %zu: %d instead of %d\n%s", i, answer.status,
+                      probes[i].status, probes[i].bytes);
+        ck_assert_msg(strstr(answer.body, "HTTP/1.1 200") == NULL && strstr(answer.body, "ok\n") == NULL,
+                      "probe %zu: what follows it was answered: %s", i, answer.all);
+        commands_has(answer.all, "\r\nConnection: close\r\n");
+        web_answer_finish(&answer);
+    }
+    struct web_answer sound = web_say(web, GET H "\r\n" SECOND, strlen(GET H "\r\n" SECOND)); /* nothing is amiss */
+    ck_assert_ptr_nonnull(strstr(sound.body, "HTTP/1.1 200"));
+    web_answer_finish(&sound);
+}
+END_TEST
+
 START_TEST(head_of_20_kilobytes_is_refused)
 {
     struct buffer text = {0};
@@ -419,6 +480,7 @@ int main(void)
     tcase_add_test(tests, session_begins_only_from_our_page);
     tcase_add_test(tests, name_that_is_made_to_lead_here_is_refused);
     tcase_add_test(tests, request_within_a_request_is_never_answered);
+    tcase_add_test(tests, probes_end_as_the_guard_says);
     tcase_add_test(tests, head_of_20_kilobytes_is_refused);
     tcase_add_test(tests, no_path_leads_out_of_the_page);
     tcase_add_test(tests, every_answer_forbids_what_no_page_of_ours_needs);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "support/cluster/session.h"
 #include "support/daemon/commands.h"
 #include "support/daemon/served.h"
 #include "support/ledger/runs.h"
@@ -206,6 +207,25 @@ START_TEST(same_key_is_one_action)
     assert_post(202, ann, BASE "/job/quick/run", "Idempotency-Key: two\r\n", WHY, "\"outcome\": \"already\"");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "1");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.action", "2");
+}
+END_TEST
+
+/* An operator may log in, and leave a transaction open: by its key it delays who says the same again, nobody else. */
+START_TEST(open_transaction_of_one_key_delays_nobody_else)
+{
+    start_web("page", true);
+    PGconn *holder = cluster_connect(cluster, "postgres");
+    session_execute(holder,
+                    "SET SESSION AUTHORIZATION page; BEGIN;"
+                    "SELECT chime.operate_suspend(ARRAY[(SELECT job_id FROM chime.job WHERE name = 'quick')], NULL,"
+                    " 'ann', 'held', 'one')");
+    assert_post(202, ann, BASE "/job/app-load/run", "Idempotency-Key: two\r\n", WHY, "\"outcome\": \"asked\"");
+    assert_post(202, ann, BASE "/job/quick/run", "", WHY, "\"outcome\": \"asked\"");
+    assert_post(503, ann, BASE "/job/quick/suspend", "Idempotency-Key: one\r\n", WHY, "lock timeout");
+    session_execute(holder, "COMMIT");
+    assert_post(202, ann, BASE "/job/quick/suspend", "Idempotency-Key: one\r\n", WHY, "\"reason\": \"held\"");
+    PQfinish(holder);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.action WHERE key = 'one'", "1");
 }
 END_TEST
 
@@ -436,6 +456,7 @@ int main(void)
     tcase_add_test(tests, jobs_of_a_filter_are_those_that_were_seen);
     tcase_add_test(tests, alerts_are_silenced_and_acknowledged);
     tcase_add_test(tests, same_key_is_one_action);
+    tcase_add_test(tests, open_transaction_of_one_key_delays_nobody_else);
     tcase_add_test(tests, who_may_not_act_is_refused_by_the_page);
     tcase_add_test(tests, page_that_only_looks_refuses_everybody);
     tcase_add_test(tests, role_without_operator_is_refused_by_the_database);

@@ -19,6 +19,7 @@
 #define TILE(n) "/api/v1/d/main/tile/shop_tiles/" n
 
 static struct web_server *web;
+static struct web_stream *stream;
 static char *folder;
 static char *plugins;
 static char *output;
@@ -38,7 +39,8 @@ static char *make_token(const char *name, const char *role, char **line)
     return lines;
 }
 
-static void start_web(void)
+/* As the role that docs/web.md names, which may read what pgchime_monitor may. */
+static void start_web(const char *access)
 {
     char *of_viewer = NULL;
     char *of_watcher = NULL;
@@ -48,9 +50,9 @@ static void start_web(void)
     char *path = files_path("%s/tokens", folder);
     files_write(path, tokens);
     ck_assert_int_eq(chmod(path, 0600), 0);
-    char *conninfo = cluster_conninfo_as(cluster, "pgchime", "postgres");
+    char *conninfo = cluster_conninfo_as(cluster, "page", "postgres");
     char *databases = files_path("main: { conninfo = \"%s\"; };", conninfo);
-    web = web_server_start(folder, databases, "tokens_file = \"tokens\";");
+    web = web_server_start(folder, databases, access);
     free(databases);
     free(conninfo);
     free(path);
@@ -76,19 +78,29 @@ static void set_up(void)
     site_use_role(site, "pgchime");
     site_use_plugins(site, plugins);
     served = site_lead(site);
-    start_web();
+    cluster_execute(cluster, "CREATE ROLE page LOGIN IN ROLE pgchime_monitor");
+    start_web("tokens_file = \"tokens\";");
+}
+
+static void end_web(void)
+{
+    web_server_destroy(web);
+    free(viewer);
+    free(watcher);
+    web = NULL;
+    viewer = watcher = NULL;
 }
 
 static void tear_down(void)
 {
-    web_server_destroy(web);
+    web_stream_destroy(stream);
+    stream = NULL;
+    end_web();
     served_tear_down();
     free(folder);
     free(plugins);
     free(output);
     free(errors);
-    free(viewer);
-    free(watcher);
 }
 
 static void drop_in(void)
@@ -364,6 +376,118 @@ START_TEST(role_tiles_sees_tiles_and_nothing_else)
 }
 END_TEST
 
+/* --- followed, and public ----------------------------------------------------------------------------------------- */
+
+#define SALES "/d/main/tile/shop_tiles/11"
+
+/* Whoever may see nothing else hears of tiles, too. */
+START_TEST(tile_that_is_followed_is_told_of_when_a_view_of_its_plugin_changed)
+{
+    drop_in();
+    expect(400, "/api/v1/stream?topics=" SALES "%20/d/main/jobs", watcher, "the role tiles hears of tiles alone");
+    expect(400, "/api/v1/stream?topics=/databases", watcher, "the role tiles hears of tiles alone");
+    expect(401, "/api/v1/stream?topics=" SALES, "", "who asks is not known");
+    stream = web_stream_open(web, "/api/v1/stream?topics=" SALES "%20/d/main/tiles", watcher);
+    web_stream_hear(stream, "{\"" SALES "\":\"");
+    expect(200, "/api/v1" SALES, watcher, "\"b\",\n          1\n");
+    cluster_execute(cluster, "INSERT INTO shop_sales (shop, amount) VALUES ('b', 1)");
+    web_stream_hear(stream, "\"" SALES "\":\"");
+    expect(200, "/api/v1" SALES, watcher, "\"b\",\n          2\n"); /* whoever hears of it gets it */
+    cluster_execute(cluster, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'page'");
+    cluster_execute(cluster, "INSERT INTO shop_sales (shop, amount) VALUES ('b', 1)");
+    web_stream_hear(stream, "\"" SALES "\":\"");
+    struct part thrice = {"/api/v1" SALES, "\"b\",\n          3\n"};
+    ck_assert(wait_until(has_part, &thrice, 60));
+}
+END_TEST
+
+/* Its text is asked for once, however many follow it, until a view changes; without followers for 5 s. */
+START_TEST(tile_that_is_asked_for_again_and_again_is_read_once)
+{
+    drop_in();
+    struct web_answer first = web_expect(200, web, TILE("0"), viewer); /* it says when it was read */
+    for (int i = 0; i < 6; i++) {
+        struct web_answer again = web_expect(200, web, TILE("0"), i % 2 == 0 ? viewer : watcher);
+        ck_assert_str_eq(again.body, first.body);
+        web_answer_finish(&again);
+    }
+    web_answer_finish(&first);
+}
+END_TEST
+
+START_TEST(public_tile_is_everybodys_and_may_be_kept_by_others)
+{
+    end_web();
+    start_web("tokens_file = \"tokens\"; public_tiles = [\"main/shop_tiles/11\", \"main/shop_tiles/1\","
+              " \"main/shop_tiles/6\"];");
+    drop_in();
+    struct web_answer answer = web_expect(200, web, TILE("11"), "");
+    commands_has(answer.all, "\r\nCache-Control: public, max-age=60, stale-while-revalidate=60\r\n");
+    ck_assert_ptr_null(strstr(answer.all, "private"));
+    ck_assert_ptr_null(strstr(answer.all, "Access-Control"));
+    char *tag = files_path("If-None-Match: %.*s\r\n", (int)strcspn(strstr(answer.all, "ETag: ") + 6, "\r"),
+                           strstr(answer.all, "ETag: ") + 6);
+    web_answer_finish(&answer);
+    answer = web_expect(304, web, TILE("11"), tag);
+    commands_has(answer.all, "\r\nCache-Control: public, ");
+    web_answer_finish(&answer);
+    free(tag);
+    expect(200, TILE("1"), "", "\"choice\": \"a\"");
+    expect(401, TILE("1") "?choice=b", "", "who asks is not known"); /* nobody in particular has much asked */
+    expect(401, TILE("1") "?version=b", "", "who asks is not known");
+    expect(401, TILE("011"), "", "who asks is not known");
+    expect(401, TILE("0"), "", "who asks is not known");
+    expect(401, "/api/v1/d/main/tiles", "", "who asks is not known");
+    expect(401, "/api/v1/stream?topics=" SALES, "", "who asks is not known");
+    answer = web_expect(200, web, TILE("1") "?choice=b", watcher);
+    commands_has(answer.all, "\r\nCache-Control: private, no-cache\r\n");
+    web_answer_finish(&answer);
+    answer = web_expect(503, web, TILE("6"), "");
+    commands_has(answer.all, "\r\nCache-Control: private, no-cache\r\n");
+    web_answer_finish(&answer);
+}
+END_TEST
+
+/* With views of a plugin, of whose schema the page's role may use nothing (test_web_actions has none). */
+START_TEST(page_of_its_own_role_has_all_pages_beside_views)
+{
+    static const char *const targets[] = {"/databases",    "/d/main/jobs",    "/d/main/job/refresh-shop-tiles",
+                                          "/d/main/views", "/d/main/runs",    "/d/main/job/refresh-shop-tiles/why",
+                                          "/d/main/graph", "/d/main/alerts",  "/d/main/doctor",
+                                          "/d/main/tiles", "/d/main/history", "/d/main/crowded"};
+    drop_in();
+    EXPECT_SQL(cluster, "SELECT has_schema_privilege('page', 'analytics', 'USAGE')", "f");
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        char *target = files_path("/api/v1%s", targets[i]);
+        expect(200, target, viewer, "schema_version");
+        free(target);
+    }
+    struct web_answer answer = web_expect(200, web, "/metrics", viewer);
+    commands_has(answer.body, "pgchime_view_rows{database=\"main\",view=\"analytics.shop_tiles\"} 2");
+    commands_has(answer.body, "pgchime_database_up{database=\"main\"} 1");
+    web_answer_finish(&answer);
+}
+END_TEST
+
+/* The query runs as the role that vetted it, whoever asks. */
+START_TEST(temporary_object_takes_no_place_in_a_tile)
+{
+    drop_in();
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('page', 'analytics.shop_tiles', 'SELECT')", "f");
+    expect(200, TILE("0"), viewer, "\"title\": \"Sales\"");
+    cluster_execute(cluster, "SET SESSION AUTHORIZATION page");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.tile_rows('shop_tiles', 0, NULL)", "1");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM chime.tile_rows('shop_tiles', 3, NULL)"), "25006");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "UPDATE chime.tile SET query = 'SELECT 1'"), "42501");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.vet_tiles()"), "42501");
+    cluster_execute(cluster, "SELECT chime.note_tile('shop_tiles', 8, 5)"); /* less than its bound */
+    cluster_execute(cluster, "CREATE TEMPORARY TABLE shop_tiles (n integer)");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT * FROM chime.tile_rows('shop_tiles', 0, NULL)"), "42501");
+    cluster_execute(cluster, "RESET SESSION AUTHORIZATION");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.tile WHERE slow_at IS NOT NULL", "0");
+}
+END_TEST
+
 static bool has_moved(void *body)
 {
     struct web_answer answer = web_expect(200, web, TILE("0") "?version=2", viewer);
@@ -407,6 +531,11 @@ int main(void)
     tcase_add_test(tests, tile_over_its_bound_thrice_is_an_alert);
     tcase_add_test(tests, role_tiles_sees_tiles_and_nothing_else);
     tcase_add_test(tests, tile_is_answered_once_for_all_and_not_again_while_it_is_the_same);
+    tcase_add_test(tests, tile_that_is_followed_is_told_of_when_a_view_of_its_plugin_changed);
+    tcase_add_test(tests, tile_that_is_asked_for_again_and_again_is_read_once);
+    tcase_add_test(tests, public_tile_is_everybodys_and_may_be_kept_by_others);
+    tcase_add_test(tests, page_of_its_own_role_has_all_pages_beside_views);
+    tcase_add_test(tests, temporary_object_takes_no_place_in_a_tile);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

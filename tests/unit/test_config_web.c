@@ -58,6 +58,22 @@ START_TEST(everything_is_read)
 }
 END_TEST
 
+START_TEST(public_tiles_are_those_and_no_others)
+{
+    struct web_config *web = load(DATABASES "access: { public_tiles = [\"main/a/0\", \"main/b/12\"]; };");
+    ck_assert_msg(web != NULL, "%s", report.count > 0 ? report.findings[0].message : "");
+    ck_assert(web_tile_is_public(web, "main", "a", "0"));
+    ck_assert(web_tile_is_public(web, "main", "b", "12"));
+    ck_assert(!web_tile_is_public(web, "main", "b", "1"));
+    ck_assert(!web_tile_is_public(web, "main", "b", "123"));
+    ck_assert(!web_tile_is_public(web, "mai", "n/a", "0"));
+    ck_assert(!web_tile_is_public(web, "main", "", "a/0"));
+    ck_assert(!web_tile_is_public(web, "main", "a", ""));
+    ck_assert(!web_tile_is_public(web, "", "", ""));
+    web_config_free(web);
+}
+END_TEST
+
 START_TEST(databases_alone_are_enough)
 {
     struct web_config *web = load(DATABASES);
@@ -78,8 +94,7 @@ static const struct {
      "with \"actions\" nobody is let in without a name: \"anonymous\" would do that"},
     {DATABASES "access: { anonymous = \"tiles\"; }; actions = true;",
      "with \"actions\" nobody is let in without a name: \"anonymous\" would do that"},
-    {DATABASES "access: { show_commands = \"tiles\"; };",
-     "\"show_commands\" of \"access\" is \"view\" or \"operate\""},
+    {DATABASES "access: { show_commands = \"tiles\"; };", "\"show_commands\" of \"access\" is \"view\" or \"operate\""},
     {DATABASES "listen = [];", "\"listen\" names no address"},
     {DATABASES "listen = \"a b\";", "\"listen\" of web.conf: \"a b\" cannot be an address to listen at"},
     {DATABASES "url = \"cron.example.com\";", "\"url\" is no address of a page: cron.example.com"},
@@ -97,6 +112,15 @@ static const struct {
      "an entry of \"peer\" needs either \"user\" or \"group\", and \"role\""},
     {DATABASES "access: { peer = ( { user = \"a\"; group = \"b\"; role = \"view\"; } ); };",
      "an entry of \"peer\" needs either \"user\" or \"group\", and \"role\""},
+    {DATABASES "access: { public_tiles = \"other/a/0\"; };",
+     "\"public_tiles\" of \"access\": there is no database \"other\""},
+    {DATABASES "access: { public_tiles = [\"a/0\"]; };", "\"public_tiles\" of \"access\": \"a/0\" cannot be a tile"},
+    {DATABASES "access: { public_tiles = [\"main/a/01\"]; };",
+     "\"public_tiles\" of \"access\": \"main/a/01\" cannot be a tile"},
+    {DATABASES "access: { public_tiles = [\"main/a/b/0\"]; };",
+     "\"public_tiles\" of \"access\": \"main/a/b/0\" cannot be a tile"},
+    {DATABASES "access: { public_tiles = [\"main/a/*\"]; };",
+     "\"public_tiles\" of \"access\": \"main/a/*\" cannot be a tile"},
     {DATABASES "access: { tokens = \"a\"; };", "unknown key \"tokens\" in \"access\""},
 };
 
@@ -115,6 +139,7 @@ int main(void)
     TCase *tests = tcase_create("config_web");
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, everything_is_read);
+    tcase_add_test(tests, public_tiles_are_those_and_no_others);
     tcase_add_test(tests, databases_alone_are_enough);
     tcase_add_loop_test(tests, what_cannot_be_meant_is_refused, 0, COUNT_OF(refused));
     suite_add_tcase(suite, tests);

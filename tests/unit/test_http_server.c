@@ -189,8 +189,9 @@ static void assert_begins(const char *said, const char *expected)
 /* --- cases -------------------------------------------------------------------------------------------------------- */
 
 #define ANSWER(length, text) \
-    "HTTP/1.1 200 OK\r\nX-Always: yes\r\nContent-Type: text/plain\r\nContent-Length: " length "\r\n" text
+    "HTTP/1.1 200 OK\r\nX-Always: yes\r\nContent-Type: text/plain\r\nContent-Length: " length "\r\n" NOT_KEPT text
 #define CLOSE "Connection: close\r\n"
+#define NOT_KEPT "Cache-Control: private, no-cache\r\n"
 
 START_TEST(requests_of_one_connection_are_answered_in_their_order)
 {
@@ -255,7 +256,7 @@ START_TEST(stream_is_said_piece_by_piece_until_it_ends)
     loop_timer_set(timer, 20 * USEC_PER_MSEC);
     streams_gone = 0;
     assert_heard(STREAM "GET /a HTTP/1.1\r\n" HOST "\r\n",
-                 "HTTP/1.1 200 OK\r\nX-Always: yes\r\nContent-Type: text/event-stream\r\n" CLOSE
+                 "HTTP/1.1 200 OK\r\nX-Always: yes\r\nContent-Type: text/event-stream\r\n" NOT_KEPT CLOSE
                  "\r\none\ntwo\nthree\n");
     ck_assert_int_eq(streams_gone, 0);
     ck_assert_int_eq(asked_count, 1);

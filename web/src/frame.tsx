@@ -123,6 +123,9 @@ function Leader({ of }: { of: Database }) {
                 <span>heard of {of.heartbeat_age_ms < 2000 ? 'just now' : `${spanText(of.heartbeat_age_ms)} ago`}</span>
             )}
             <span>{followersText(of.followers) ? `follows: ${followersText(of.followers)}` : 'nobody follows'}</span>
+            {of.standby_behind_ms != null && (
+                <Mark state="warn" word={`standby, ${spanText(of.standby_behind_ms)} old`} />
+            )}
             {of.problem && (
                 <span class="problem">
                     <Mark state="warn" word="amiss" />{' '}

@@ -32,13 +32,16 @@ interface Kept extends Resource<unknown> {
     /** As the stream said it last. */
     version: string;
     every: number;
-    /** Of what is dear to make: the server makes it again for another word. It is in no stream. */
-    dear?: string;
+    /** Of what is dear to make: a few are read at a time. */
+    dear?: boolean;
+    /** The stream is about it. */
+    followed?: boolean;
 }
 
 /** How often what changes with each run is read; what is dear to make says a longer time. */
 const PERIOD = 2000;
 const PERIOD_AWAY = 5000;
+const PERIOD_DEAR = 10000;
 /** What is read so seldom is not followed. */
 const SELDOM = 60000;
 const KEPT = 60;
@@ -77,11 +80,10 @@ async function read(it: Kept): Promise<void> {
     it.busy = true;
     it.readAt = Date.now();
     try {
-        const version = it.dear ? `${it.path.includes('?') ? '&' : '?'}version=${encodeURIComponent(it.dear)}` : '';
-        const answer = await fetch(`/api/v1${it.path}${version}`, {
+        const answer = await fetch(`/api/v1${it.path}`, {
             headers: it.tag ? { 'If-None-Match': it.tag } : {},
             cache: 'no-store',
-            signal: AbortSignal.timeout(it.dear === undefined ? 15000 : 60000),
+            signal: AbortSignal.timeout(it.dear ? 60000 : 15000),
         });
         awaySince.value = 0;
         if (answer.status === 401) signedOut.value = true;
@@ -108,7 +110,7 @@ const DEAR_AT_ONCE = 3;
 const waiting = new Set<Kept>();
 let dear = 0;
 function readInTurn(it: Kept): void {
-    if (it.dear === undefined) {
+    if (!it.dear) {
         void read(it);
         return;
     }
@@ -131,7 +133,7 @@ export function readAgain(atOnce = false): void {
     for (const it of kept.values()) {
         const period = awaySince.value ? PERIOD_AWAY : it.every;
         const failed = awaySince.value > 0 || it.problem.value !== undefined;
-        const needed = atOnce || !told.value || it.dear !== undefined || failed;
+        const needed = atOnce || !told.value || !it.followed || failed;
         if (it.watchers > 0 && needed && (atOnce || Date.now() - it.readAt >= period - 100)) readInTurn(it);
     }
 }
@@ -145,7 +147,7 @@ onVersion((path, version) => {
     // Its ETag begins with it: it was read a moment ago.
     if (it.tag.includes(version) && it.problem.value === undefined) return;
     if (it.busy) it.again = true;
-    else void read(it);
+    else readInTurn(it);
 });
 
 setInterval(() => {
@@ -171,9 +173,16 @@ function find(path: string, every: number): Kept {
 
 const nothing: Resource<never> = { data: signal(undefined), asOf: signal(0), problem: signal(undefined) };
 
+/** As many as a stream may be about; the others are read from time to time. */
+const FOLLOWED = 64;
+/** What who may see nothing else may follow. */
+const OF_TILES = /^\/(tiles|d\/[^/]+\/tiles?)(\/|$)/;
+
 function followWatched(): void {
-    const watched = [...kept.values()].filter((it) => it.watchers > 0 && it.dear === undefined && it.every < SELDOM);
-    follow(tilesOnly.value ? [] : watched.map((it) => it.path));
+    const watched = [...kept.values()].filter((it) => it.watchers > 0 && it.every < SELDOM);
+    const followed = watched.filter((it) => !tilesOnly.value || OF_TILES.test(it.path)).slice(0, FOLLOWED);
+    for (const it of kept.values()) it.followed = followed.includes(it);
+    follow(followed.map((it) => it.path));
 }
 
 /** A path below /api/v1; '' for none. */
@@ -192,19 +201,19 @@ export function useResource<T>(path: string, every = PERIOD): Resource<T> {
     return (it ?? nothing) as Resource<T>;
 }
 
-/** As useResource; another version is read at once, and what was there stays until it is. */
-export function useVersioned<T>(path: string, version: string, every: number): Resource<T> {
-    const it = find(path, every);
+/** As useResource, of what is dear to make: it is read in its turn, and where it is not followed not so often. */
+export function useDear<T>(path: string): Resource<T> {
+    const it = find(path, PERIOD_DEAR);
+    it.dear = true;
     useEffect(() => {
-        const old = it.dear !== version;
-        it.dear = version;
         it.watchers++;
-        if (old) it.readAt = 0;
-        if (old || Date.now() - it.readAt >= every) readInTurn(it);
+        followWatched();
+        if (Date.now() - it.readAt >= PERIOD || it.data.value === undefined) readInTurn(it);
         return () => {
             it.watchers--;
+            followWatched();
         };
-    }, [it, version]);
+    }, [it]);
     return it as Resource<T>;
 }
 

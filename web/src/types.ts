@@ -21,6 +21,8 @@ export interface Database {
     requests: number | null;
     views: number | null;
     database_now: Instant;
+    /** Of a standby: since what it has last was committed. */
+    standby_behind_ms: number | null;
     next_slot: Instant;
     problem: string | null;
 }

@@ -8,7 +8,7 @@ import { CellShown, headingOf, isNumber, isState } from '../tiles/units';
 import { lengthText } from '../clock';
 import { Mark, toneOf } from '../marks';
 import { Empty, Reading, Title, Wide } from '../parts';
-import { useResource, useVersioned } from '../resource';
+import { useDear, useResource } from '../resource';
 import { setFilter } from '../route';
 import type { Cell, Tile, TilePlugin, TileRows } from '../types';
 
@@ -145,13 +145,9 @@ function Choice({ tile }: { tile: TileRows }) {
     );
 }
 
-function TileShown({ of, base, version, choice }: { of: Tile; base: string; version: string; choice: string }) {
+function TileShown({ of, base, choice }: { of: Tile; base: string; choice: string }) {
     const query = choice ? `?choice=${encodeURIComponent(choice)}` : '';
-    const rows = useVersioned<{ tiles: TileRows[] }>(
-        `${base}/tile/${encodeURIComponent(of.plugin)}/${of.tile}${query}`,
-        version,
-        10000,
-    );
+    const rows = useDear<{ tiles: TileRows[] }>(`${base}/tile/${encodeURIComponent(of.plugin)}/${of.tile}${query}`);
     return (
         <article class="card tile" aria-label={of.title}>
             <header class="section-head">
@@ -189,7 +185,6 @@ function Grid({ plugin, tiles, base, filter }: { plugin: TilePlugin; tiles: Tile
                         key={nameOf(tile)}
                         of={tile}
                         base={base}
-                        version={plugin.changed_at ?? ''}
                         choice={filter[nameOf(tile)] ?? ''}
                     />
                 ))}
