@@ -31,9 +31,13 @@ COMMENT ON FUNCTION chime.check_relation_name IS 'the name of a relation to be k
 CREATE OR REPLACE FUNCTION chime.check_target_lag(p_target text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF p_target COLLATE "C" !~ '^[0-9]{1,9} ?(ms|s|min|h|d)$' THEN
+    IF p_target IN ('none', 'downstream') THEN
+        RETURN p_target;
+    ELSIF p_target COLLATE "C" !~ '^[0-9]{1,9} ?(ms|s|min|h|d)$' THEN
         RAISE EXCEPTION 'target_lag cannot be "%"', left(p_target, 80) USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'write a number and ms, s, min, h or d, such as ''1s''';
+            HINT = 'write a number and ms, s, min, h or d, such as ''1s''; or downstream, or none';
+    ELSIF p_target::interval NOT BETWEEN interval '50 ms' AND interval '365 d' THEN
+        RAISE EXCEPTION 'target_lag "%" is outside 50ms to 365d', p_target USING ERRCODE = 'invalid_parameter_value', HINT = 'write one between these';
     END IF;
     RETURN p_target;
 END $$;
@@ -63,11 +67,11 @@ BEGIN
         RAISE EXCEPTION 'the definition has % bytes, more than 1048576', octet_length(p_declared ->> 'definition')
             USING ERRCODE = 'program_limit_exceeded', HINT = 'make a view or a function of parts of it';
     END IF;
-    PERFORM chime.one_of(p_declared ->> 'mode', 'mode', 'auto', 'keyed', 'full', 'matview');
+    PERFORM chime.one_of(p_declared ->> 'mode', 'mode', 'auto', 'keyed', 'strict', 'full', 'matview');
     PERFORM chime.require_one_statement(format('%I, %I, pg_temp', p_plugin.view_schema, p_plugin.source_schema), p_declared ->> 'definition');
     PERFORM chime.install_view(p_plugin.name, p_plugin.view_schema, p_plugin.source_schema, v_relation, p_declared ->> 'definition',
                                CASE WHEN p_declared ? 'key' THEN ARRAY(SELECT k::name FROM jsonb_array_elements_text(p_declared -> 'key') AS k) END,
-                               v_relation || '_key', NULL, p_declared ->> 'mode', '{}', NULL, NULL, '[]',
+                               v_relation || '_key', NULL, p_declared ->> 'mode', '{}', nullif(p_declared ->> 'revisit', 'none'), NULL, '[]',
                                coalesce(p_declared ->> 'comment', 'kept by chime.keep_view'), p_declared ->> 'timezone', nullif(p_declared ->> 'frozen', ''));
     PERFORM chime.install_keys(p_plugin.view_schema, p_plugin.source_schema, v_relation, NULL);
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.plugin = p_plugin.name;
@@ -77,12 +81,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.declare_view IS 'makes a view as it is declared by SQL, or brings it up to date, and fills it; what became of it, in words';
 
--- target_lag 1s where neither is said: whoever names a schedule alone wants that.
-CREATE OR REPLACE FUNCTION chime.refresh_options(p_declared jsonb) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN CASE WHEN p_declared ? 'target_lag' THEN jsonb_build_object('target_lag', chime.check_target_lag(p_declared ->> 'target_lag'))
-            WHEN p_declared ? 'schedule' THEN '{}' ELSE '{"target_lag": "1s"}' END;
-COMMENT ON FUNCTION chime.refresh_options IS 'options of the job that refreshes a view made by SQL';
+-- target_lag 1s where neither is said: whoever names a schedule alone wants that, also of a view that is there. Each is
+-- taken away by 'none'.
+CREATE OR REPLACE FUNCTION chime.refresh_starts(p_declared jsonb, OUT schedule text, OUT options jsonb)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_target text := chime.check_target_lag(p_declared ->> 'target_lag');
+BEGIN
+    schedule := coalesce(nullif(p_declared ->> 'schedule', 'none'), '');
+    options := CASE WHEN v_target IS NOT NULL THEN jsonb_build_object('target_lag', v_target) WHEN schedule = '' THEN '{"target_lag": "1s"}' ELSE '{}' END;
+    IF schedule <> '' THEN
+        PERFORM chime.check_schedule(schedule);
+    ELSIF v_target = 'none' THEN
+        RAISE EXCEPTION 'with neither a schedule nor a target_lag nothing would refresh view %', p_declared ->> 'name'
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'give it one of them, such as schedule => ''@hourly'' or target_lag => ''1s''';
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refresh_starts IS 'the schedule and the options of the job that refreshes a view made by SQL; raises where nothing would start it';
 
 -- A plugin's name has no dot: so none takes the place of this one.
 CREATE OR REPLACE FUNCTION chime.keep_view_for(p_caller name, p_declared jsonb) RETURNS jsonb
@@ -91,6 +105,7 @@ DECLARE
     v_name text;
     v_plugin chime.plugin;
     v_words text;
+    v_starts record;
 BEGIN
     PERFORM chime.require_keeper(p_caller);
     IF NOT p_declared ?& '{name,definition,mode,view_schema,source_schema}' THEN
@@ -101,9 +116,7 @@ BEGIN
             HINT = 'name another as view_schema: it is made where it is missing';
     END IF;
     v_name := format('%s.%s', p_declared ->> 'view_schema', chime.check_relation_name(p_declared ->> 'name'));
-    IF p_declared ? 'schedule' THEN
-        PERFORM chime.check_schedule(p_declared ->> 'schedule');
-    END IF;
+    v_starts := chime.refresh_starts(p_declared);
     INSERT INTO chime.plugin (name, version, summary, view_schema, source_schema, state, by_sql, settings)
     VALUES (v_name, '1', 'kept by SQL', p_declared ->> 'view_schema', p_declared ->> 'source_schema', 'installed', true, p_declared)
     ON CONFLICT (name) DO NOTHING RETURNING * INTO v_plugin;
@@ -115,7 +128,7 @@ BEGIN
     v_words := chime.declare_view(v_plugin, p_declared);
     BEGIN
         INSERT INTO chime.job (origin, plugin, job_name, schedule, views, options)
-        VALUES ('sql', v_name, p_declared ->> 'name', coalesce(p_declared ->> 'schedule', ''), ARRAY[v_name], chime.refresh_options(p_declared));
+        VALUES ('sql', v_name, p_declared ->> 'name', v_starts.schedule, ARRAY[v_name], v_starts.options);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'role % has a job "%" already, which is what the view''s is to be called', current_user, p_declared ->> 'name'
             USING ERRCODE = 'duplicate_object', HINT = 'give the view, or that job, another name';
@@ -129,15 +142,14 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_plugin chime.plugin;
     v_declared jsonb;
+    v_starts record;
 BEGIN
     PERFORM chime.require_keeper(p_caller);
     v_plugin := (chime.kept_by_sql(p_declared ->> 'name')).plugin;
     v_declared := v_plugin.settings || (p_declared - 'name');
-    IF p_declared ? 'schedule' THEN
-        PERFORM chime.check_schedule(p_declared ->> 'schedule');
-    END IF;
+    v_starts := chime.refresh_starts(v_declared);
     UPDATE chime.plugin p SET settings = v_declared, state = 'installed', reason = NULL, changed_at = clock_timestamp() WHERE p.name = v_plugin.name;
-    UPDATE chime.job j SET schedule = coalesce(v_declared ->> 'schedule', ''), options = j.options || chime.refresh_options(v_declared)
+    UPDATE chime.job j SET schedule = v_starts.schedule, options = j.options - 'target_lag' || v_starts.options
      WHERE j.plugin = v_plugin.name AND j.origin = 'sql' AND j.removed_at IS NULL;
     RETURN jsonb_build_object('words', chime.declare_view(v_plugin, v_declared));
 END $$;
@@ -218,13 +230,13 @@ COMMENT ON FUNCTION chime.install_kept_by_sql IS 'writes anew how views that are
 CREATE OR REPLACE FUNCTION chime.keep_view(name text, definition text, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
                                 schedule text DEFAULT NULL, mode text DEFAULT 'auto', view_schema text DEFAULT 'analytics',
                                 source_schema text DEFAULT 'public', timezone text DEFAULT NULL, comment text DEFAULT NULL,
-                                frozen text DEFAULT NULL) RETURNS text
+                                frozen text DEFAULT NULL, revisit text DEFAULT NULL) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.job_call (verb, arguments)
     VALUES ('keep_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
             'mode', mode, 'view_schema', view_schema, 'source_schema', source_schema,
-            'timezone', timezone, 'comment', comment, 'frozen', frozen))
+            'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit))
     RETURNING answer ->> 'words';
 END;
 COMMENT ON FUNCTION chime.keep_view IS
@@ -232,15 +244,16 @@ COMMENT ON FUNCTION chime.keep_view IS
 
 CREATE OR REPLACE FUNCTION chime.alter_view(name text, definition text DEFAULT NULL, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
                                  schedule text DEFAULT NULL, mode text DEFAULT NULL, timezone text DEFAULT NULL, comment text DEFAULT NULL,
-                                 frozen text DEFAULT NULL) RETURNS text
+                                 frozen text DEFAULT NULL, revisit text DEFAULT NULL) RETURNS text
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO chime.job_call (verb, arguments)
     VALUES ('alter_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
-            'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen))
+            'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit))
     RETURNING answer ->> 'words';
 END;
-COMMENT ON FUNCTION chime.alter_view IS 'changes a view that chime.keep_view made; what is NULL stays as it is, and '''' as frozen freezes nothing. What became of it';
+COMMENT ON FUNCTION chime.alter_view IS
+    'changes a view that chime.keep_view made; what is NULL stays as it is; '''' as frozen freezes nothing, and a schedule, target_lag or revisit of ''none'' goes. What became of it';
 
 CREATE OR REPLACE FUNCTION chime.drop_view(name text) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

@@ -42,8 +42,8 @@ BEGIN
         chime.alter_job(bigint, text, text, text, text, boolean, text[], text[], jsonb, jsonb, text, interval),
         chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
         chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text),
-        chime.keep_view(text, text, text[], text, text, text, text, text, text, text, text),
-        chime.alter_view(text, text, text[], text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean)
+        chime.keep_view(text, text, text[], text, text, text, text, text, text, text, text, text),
+        chime.alter_view(text, text, text[], text, text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean)
     TO pgchime_jobs;
 END $$;
 COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, and see its own';

@@ -168,10 +168,26 @@ START_TEST(what_is_no_view_is_refused_and_nothing_is_left)
                                     " one of these is NULL; leave out what is to be as usual");
     EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, view_schema => 'chime'"),
                 "views are not kept in schema chime; name another as view_schema: it is made where it is missing");
-    EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, target_lag => 'soon'"),
-                "target_lag cannot be \"soon\"; write a number and ms, s, min, h or d, such as '1s'");
+    EXPECT_TOLD(
+        KEEPS("'x', $$SELECT id FROM orders$$, target_lag => 'soon'"),
+        "target_lag cannot be \"soon\"; write a number and ms, s, min, h or d, such as '1s'; or downstream, or none");
+    EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, target_lag => '10ms'"),
+                "target_lag \"10ms\" is outside 50ms to 365d; write one between these");
+    EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, target_lag => 'none'"),
+                "with neither a schedule nor a target_lag nothing would refresh view x; give it one of them, such as"
+                " schedule => '@hourly' or target_lag => '1s'");
+    EXPECT_TOLD(
+        KEEPS("'x', $$SELECT id FROM orders$$, schedule => 'now and then'") " AS x",
+        "invalid schedule: now and then; Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'");
     EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, mode => 'fast'"),
-                "mode cannot be 'fast'; it is one of 'auto', 'keyed', 'full', 'matview'");
+                "mode cannot be 'fast'; it is one of 'auto', 'keyed', 'strict', 'full', 'matview'");
+    EXPECT_TOLD(
+        KEEPS("'x', $$SELECT day, rank() OVER (ORDER BY day) AS r FROM orders GROUP BY day$$, mode => 'strict'"),
+        "view analytics.x is strict, and its window function is computed over all rows of public.orders, so a"
+        " group in day cannot be computed alone; mend that, or give it mode \"auto\"; once: pgchime refresh"
+        " --full x");
+    EXPECT_TOLD(KEEPS("'x', $$SELECT id FROM orders$$, revisit => 'DELETE FROM orders RETURNING id'") " AS x",
+                "syntax error at or near \"FROM\"");
     EXPECT_TOLD(KEEPS("'x', $$SELECT day, 1 / (amount - 20) AS q FROM orders$$, key => '{day}'"), "division by zero");
     EXPECT_TOLD(KEEPS("'x', $$SELECT day, amount FROM orders$$, key => '{day}'") " AS x",
                 "the definition of analytics.x gives the same key twice: (2026-11-01); (2026-11-02); (2026-11-03)"
@@ -262,6 +278,74 @@ START_TEST(a_view_is_altered_refreshed_and_dropped)
 }
 END_TEST
 
+#define STARTS(expected)                                                                              \
+    EXPECT_SQL(cluster,                                                                               \
+               "SELECT concat_ws(' ', nullif(schedule, ''), options ->> 'target_lag') FROM chime.job" \
+               " WHERE plugin = 'analytics.daily_orders' AND active",                                 \
+               expected)
+
+/* What was said stays; what was only usual gives way to what is said. */
+START_TEST(what_makes_a_view_refresh_is_altered_one_by_one)
+{
+    EXPECT_TOLD(KEEP, "20 rows; keyed by day");
+    STARTS("1s");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', schedule => '@hourly')", "20 rows; keyed by day");
+    STARTS("@hourly");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', comment => 'by day')", "20 rows; keyed by day");
+    STARTS("@hourly");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', target_lag => '30s')", "20 rows; keyed by day");
+    STARTS("@hourly 30s");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', schedule => '@daily')", "20 rows; keyed by day");
+    STARTS("@daily 30s");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', target_lag => 'none')", "20 rows; keyed by day");
+    STARTS("@daily none");
+    EXPECT_SQL(cluster, "SELECT target_lag FROM chime.view_status", NULL);
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', schedule => 'none')",
+                "with neither a schedule nor a target_lag nothing would refresh view daily_orders; give it one of them,"
+                " such as schedule => '@hourly' or target_lag => '1s'");
+    STARTS("@daily none");
+    EXPECT_TOLD("SELECT chime.alter_view('daily_orders', schedule => 'none', target_lag => 'downstream')",
+                "20 rows; keyed by day");
+    STARTS("downstream");
+    EXPECT_SQL(cluster, "SELECT problem FROM chime.job WHERE plugin IS NOT NULL", NULL);
+}
+END_TEST
+
+START_TEST(a_strict_view_is_refreshed_by_its_groups_or_not_at_all)
+{
+    EXPECT_TOLD("SELECT chime.keep_view('daily_orders', $$" DAILY "$$, mode => 'strict')", "20 rows; keyed by day");
+    cluster_execute(cluster, "DROP INDEX orders_day_idx");
+    WAIT_SQL(cluster, "SELECT full_reason FROM chime.view",
+             "no index finds one group in public.orders: CREATE INDEX ON public.orders (day) makes it keyed", 60);
+    EXPECT_TOLD("SELECT chime.refresh_view('daily_orders')",
+                "view analytics.daily_orders is strict, and no index finds one group in public.orders: CREATE INDEX ON"
+                " public.orders (day) makes it keyed; mend that, or give it mode \"auto\"; once: pgchime refresh --full"
+                " daily_orders");
+    EXPECT_SQL(cluster, "SELECT chime.refresh_view('daily_orders', whole => true) LIKE 'daily_orders: full%'", "t");
+    cluster_execute(cluster, "CREATE INDEX ON orders (day)");
+    WAIT_SQL(cluster, "SELECT full_reason FROM chime.view", NULL, 60);
+    EXPECT_SQL(cluster, "SELECT chime.refresh_view('daily_orders') LIKE 'daily_orders: %'", "t");
+}
+END_TEST
+
+#define YOUNG "SELECT day, count(*) AS n, day > chime.as_of()::date - 3 AS young FROM orders GROUP BY day"
+
+START_TEST(groups_that_change_as_time_passes_are_named)
+{
+    EXPECT_TOLD("SELECT chime.keep_view('young', $$" YOUNG "$$)",
+                "20 rows; refreshed as a whole: it changes as time passes, and declares no revisit");
+    EXPECT_TOLD("SELECT chime.alter_view('young', revisit => $$SELECT DISTINCT day FROM orders WHERE day >"
+                " chime.as_of()::date - 5$$)",
+                "20 rows; keyed by day");
+    cluster_execute(cluster, "UPDATE analytics.young SET young = NOT young WHERE day = '2026-11-01';"
+                             "INSERT INTO orders (day, amount) VALUES (current_date, 1)");
+    EXPECT_SQL(cluster, "SELECT chime.refresh_view('young') LIKE 'young: %'", "t");
+    EXPECT_SQL(cluster, "SELECT young FROM analytics.young WHERE day = current_date", "t");
+    EXPECT_TOLD("SELECT chime.alter_view('young', revisit => 'none')",
+                "21 rows; refreshed as a whole: it changes as time passes, and declares no revisit");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keep view");
@@ -274,6 +358,9 @@ static Suite *suite(void)
     tcase_add_test(cases, what_is_no_view_is_refused_and_nothing_is_left);
     tcase_add_test(cases, a_name_that_is_taken_stays_whose_it_is);
     tcase_add_test(cases, a_view_is_altered_refreshed_and_dropped);
+    tcase_add_test(cases, what_makes_a_view_refresh_is_altered_one_by_one);
+    tcase_add_test(cases, a_strict_view_is_refreshed_by_its_groups_or_not_at_all);
+    tcase_add_test(cases, groups_that_change_as_time_passes_are_named);
     suite_add_tcase(all, cases);
     return all;
 }
