@@ -75,6 +75,13 @@ static bool refuse_served(const struct purge *purge, struct error *err)
                            "pgchime reload; then purge it");
 }
 
+/* Which takes its job away, too, and asks the same of what needs it. */
+static bool refuse_kept_by_sql(const struct purge *purge, struct error *err)
+{
+    error_set(err, ERROR_REFUSED, "\"%s\" is a view that chime.keep_view made, and no plugin of a file", purge->plugin);
+    return error_hint(err, "SELECT chime.drop_view('%s'); takes it away with its job", purge->plugin);
+}
+
 static bool refuse_running(const char *job, struct error *err)
 {
     char *word = shell_word(job);
@@ -88,7 +95,7 @@ static bool check_state(struct purge *purge, struct visit *visit, struct error *
 {
     static const char sql[] =
         "SELECT p.state, chime.led(),"
-        "       (SELECT min(j.name) FROM chime.run r JOIN chime.job j USING (job_id) WHERE j.plugin = p.name)"
+        "       (SELECT min(j.name) FROM chime.run r JOIN chime.job j USING (job_id) WHERE j.plugin = p.name), p.by_sql"
         "  FROM chime.plugin p WHERE p.name = $1";
     struct pg_rows rows;
     if (!pg_client_query(visit->client, sql, &purge->plugin, 1, &rows, err)) {
@@ -98,8 +105,11 @@ static bool check_state(struct purge *purge, struct visit *visit, struct error *
     bool installed = rows.count > 0 && strcmp(pg_rows_value(&rows, 0, 0), "installed") == 0;
     bool led = rows.count > 0 && pg_rows_value(&rows, 0, 1)[0] == 't';
     const char *running = rows.count > 0 ? pg_rows_value(&rows, 0, 2) : NULL;
+    bool by_sql = rows.count > 0 && pg_rows_value(&rows, 0, 3)[0] == 't';
     bool may_go = true;
-    if (installed && plugin != NULL) {
+    if (by_sql) {
+        may_go = refuse_kept_by_sql(purge, err);
+    } else if (installed && plugin != NULL) {
         may_go = refuse_used(purge, plugin, err);
     } else if (installed && led) {
         may_go = refuse_served(purge, err);

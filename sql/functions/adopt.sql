@@ -39,6 +39,32 @@ EXCEPTION WHEN unique_violation THEN
 END $$;
 COMMENT ON ROUTINE chime.build_adopted IS 'makes the new kept relation, filled and indexed, where nobody looks';
 
+-- As chime.install_view finds it out. The view by which that is done is not seen by anybody.
+CREATE OR REPLACE FUNCTION chime.adopted_key(p_plugin jsonb, p_view jsonb) RETURNS name[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_path text := format('%I, %I, pg_temp', p_plugin ->> 'view_schema', p_plugin ->> 'source_schema');
+    v_live text := format('chime.%I', left(p_view ->> 'relation', 40) || '_' || pg_backend_pid() || '__live');
+    v_key name[] := chime.json_names(p_view -> 'key');
+    v_hint text;
+BEGIN
+    IF cardinality(v_key) > 0 THEN
+        RETURN v_key;
+    END IF;
+    PERFORM chime.require_one_statement(v_path, p_view ->> 'definition');
+    PERFORM set_config('search_path', v_path, true);
+    EXECUTE format('CREATE VIEW %s AS %s', v_live, p_view ->> 'definition');
+    PERFORM set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_key := chime.derived_key(v_live::regclass);
+    EXECUTE 'DROP VIEW ' || v_live;
+    RETURN v_key;
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;
+    RAISE EXCEPTION 'nothing in its definition shows which columns of view %.% tell its rows apart', p_plugin ->> 'view_schema', p_view ->> 'relation'
+        USING ERRCODE = 'invalid_parameter_value', HINT = v_hint;
+END $$;
+COMMENT ON ROUTINE chime.adopted_key IS 'the key of a view that is to be adopted: as it is declared, else from its definition';
+
 -- Readers that come while the lock is waited for queue behind it: so it is asked for in short turns.
 CREATE OR REPLACE FUNCTION chime.rename_relation(p_relation regclass, p_name name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
@@ -184,6 +210,10 @@ DECLARE
     v_all oid[] := ARRAY(SELECT f.oid FROM unnest(v_foreign) AS f);
 BEGIN
     PERFORM chime.refuse_plan(v_lines, p_digest, p_plugin ->> 'name');
+    p_plugin := jsonb_set(p_plugin, '{views}', (
+        SELECT coalesce(jsonb_agg(v || jsonb_build_object('key', chime.adopted_key(p_plugin, v)) ORDER BY n), '[]')
+        FROM jsonb_array_elements(p_plugin -> 'views') WITH ORDINALITY AS v (v, n)));
+    v_foreign := ARRAY(SELECT f FROM chime.foreign_relations(p_plugin) AS f);
     INSERT INTO chime.plugin AS p (name, version, summary, view_schema, source_schema, state, reason, settings)
     VALUES (p_plugin ->> 'name', p_plugin ->> 'version', p_plugin ->> 'summary', v_schema, p_plugin ->> 'source_schema', 'failed', '',
             p_plugin -> 'settings')

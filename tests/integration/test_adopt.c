@@ -661,6 +661,28 @@ START_TEST(others_read_on_while_a_reader_is_waited_for)
 }
 END_TEST
 
+/* A view as SQL names no key: adoption finds it as the installation does, or says which columns may be named. */
+START_TEST(the_key_of_a_view_as_sql_is_found)
+{
+    cluster_execute(cluster, "SET ROLE pgchime; CREATE TABLE analytics.scores AS SELECT 1 AS old; RESET ROLE");
+    char *file = files_path("%s/scores.sql", plugins);
+    files_write(file, "SELECT status FROM submissions\n");
+    ASSERT_RUN(1, ADOPT("scores", "--yes"));
+    commands_has(errors, "nothing in its definition shows which columns of view analytics.scores tell its rows apart");
+    commands_has(errors, "HINT:  name them as its key; its columns are status");
+    EXPECT_SQL(cluster, "SELECT old FROM analytics.scores", "1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname ~ 'scores_?.*__live'", "0");
+    files_write(file, "SELECT challenge_id, count(*) AS n FROM submissions GROUP BY challenge_id\n");
+    ASSERT_RUN(0, ADOPT("scores", "--yes"));
+    EXPECT_SQL(cluster, "SELECT count(*) || ' ' || sum(n) FROM analytics.scores", "20 200");
+    EXPECT_SQL(cluster, "SELECT key FROM chime.view WHERE relation = 'scores'", "{challenge_id}");
+    ASSERT_RUN(0, "serve", "--once");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin WHERE name = 'scores'", "installed");
+    EXPECT_SQL(cluster, "SELECT grain FROM chime.view WHERE relation = 'scores'", "{challenge_id}");
+    free(file);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("adopt");
@@ -691,6 +713,7 @@ int main(void)
     tcase_add_test(tests, a_view_that_reads_what_only_the_new_one_has_stops_the_rollback);
     tcase_add_test(tests, a_reader_finds_one_or_the_other_and_never_none);
     tcase_add_test(tests, others_read_on_while_a_reader_is_waited_for);
+    tcase_add_test(tests, the_key_of_a_view_as_sql_is_found);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

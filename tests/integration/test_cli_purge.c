@@ -191,6 +191,22 @@ START_TEST(without_a_terminal_nothing_is_dropped_unless_told)
 }
 END_TEST
 
+/* Which has a way out of its own, that takes the job, too. */
+START_TEST(a_view_kept_by_sql_is_left_to_drop_view)
+{
+    cluster_execute(cluster,
+                    "SET ROLE pgchime; SELECT chime.keep_view('mine', 'SELECT 1 AS one', '{one}'); RESET ROLE");
+    ASSERT_RUN(6, PURGE("analytics.mine", "--yes"));
+    complains("\"analytics.mine\" is a view that chime.keep_view made, and no plugin of a file");
+    complains("HINT:  SELECT chime.drop_view('analytics.mine'); takes it away with its job");
+    EXPECT_SQL(cluster, "SELECT one FROM analytics.mine", "1");
+    cluster_execute(cluster, "SET ROLE pgchime");
+    EXPECT_SQL(cluster, "SELECT chime.drop_view('analytics.mine')", "t");
+    cluster_execute(cluster, "RESET ROLE");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE active AND plugin = 'analytics.mine'", "0");
+}
+END_TEST
+
 START_TEST(an_unknown_plugin_gets_a_did_you_mean)
 {
     ASSERT_RUN(5, PURGE("progres", "--yes"));
@@ -528,6 +544,7 @@ int main(void)
     tcase_add_test(tests, a_run_under_way_is_waited_for);
     tcase_add_test(tests, without_a_terminal_nothing_is_dropped_unless_told);
     tcase_add_test(tests, an_unknown_plugin_gets_a_did_you_mean);
+    tcase_add_test(tests, a_view_kept_by_sql_is_left_to_drop_view);
     tcase_add_test(tests, all_of_it_goes_and_nothing_of_others);
     tcase_add_test(tests, what_others_built_on_it_has_to_go_first);
     tcase_add_test(tests, a_plugin_that_another_one_reads_is_named_with_it);
