@@ -321,6 +321,9 @@ void candidates_add_values(struct candidates *candidates, const char *label, con
     if (strcmp(name, "JOB|VIEW") == 0) {
         add_jobs(candidates, invocation);
         add_views(candidates, invocation);
+    } else if (strcmp(name, "VIEW|FILE") == 0) {
+        add_views(candidates, invocation);
+        candidates->others = ":files";
     } else if (strchr(name, '|') != NULL || islower((unsigned char)name[0])) {
         add_choices(candidates, name);
     } else if (strcmp(name, "JOB") == 0) {

@@ -44,6 +44,13 @@ test_bash()
     expect "bash: plugins of the folder" "$(bash_completes plugins purge prog)" "progress "
     expect "bash: files" "$(bash_completes check --config "$RUN_DIRECTORY/oth")" "$RUN_DIRECTORY/other.conf "
     expect "bash: folders" "$(bash_completes plugins new x --directory "$RUN_DIRECTORY/p")" "$RUN_DIRECTORY/pg "
+    expect "bash: commands of views, and views" "$(bash_completes views '')" "explain "
+    expect "bash: views to explain" "$(bash_completes views explain da)" "daily "
+    expect "bash: files to explain" "$(bash_completes views explain "$RUN_DIRECTORY/we")" "$RUN_DIRECTORY/weekly.sql "
+    expect "bash: views to refresh" "$(bash_completes refresh '')" "daily "
+    expect "bash: options of plugins new" "$(bash_completes plugins new --s)" "--sql "
+    expect "bash: tiles" "$(bash_completes tiles '')" "gone/0 "
+    expect "bash: metrics and its options" "$(bash_completes metr) $(bash_completes metrics --datab)" "metrics  --database "
     expect "bash: nothing" "$(bash_completes show x '')" " "
 }
 
@@ -102,7 +109,11 @@ END
 pgchime migrate >"$RUN_DIRECTORY/out" 2>&1 || die "$(cat "$RUN_DIRECTORY/out")"
 cluster_psql "$RUN_DIRECTORY/pg" -Xq -c "INSERT INTO chime.job (name, origin, command) VALUES ('live-job', 'config', 'SELECT 1'),
     ('it is spaced', 'config', 'SELECT 1'), (E'line\nbreak', 'config', 'SELECT 1');
-    INSERT INTO chime.plugin (name, version, view_schema, source_schema, state) VALUES ('gone', '1', 'a', 'b', 'removed')"
+    INSERT INTO chime.plugin (name, version, view_schema, source_schema, state) VALUES ('gone', '1', 'a', 'b', 'removed');
+    INSERT INTO chime.view (view_schema, relation, plugin, key, stamps, grain, mode, definition, search_path, refresh_full)
+    VALUES ('a', 'daily', 'gone', '{day}', '{}', '{}', 'auto', '', '', '');
+    INSERT INTO chime.tile (plugin, tile, title, query, draw, view_schema) VALUES ('gone', 0, 't', 'SELECT 1', 'number', 'a')"
+touch "$RUN_DIRECTORY/weekly.sql"
 test_bash
 where_installed zsh
 where_installed fish
