@@ -194,6 +194,42 @@ START_TEST(a_database_cloned_on_purpose_is_adopted_by_its_configuration)
 }
 END_TEST
 
+/* What chime.keep_view made is in the database, so it comes along: by a dump, and by a copy of all its files. */
+START_TEST(a_view_kept_by_sql_goes_on_in_a_copy)
+{
+    cluster_execute(cluster, "CREATE TABLE orders (id serial PRIMARY KEY, day date); CREATE INDEX ON orders (day);"
+                             "INSERT INTO orders (day) SELECT date '2026-11-01' + i % 5 FROM generate_series(1, 50) i");
+    lead_original();
+    cluster_execute(cluster,
+                    "SELECT chime.keep_view('daily', 'SELECT day, count(*) AS n FROM orders GROUP BY day',"
+                    " target_lag => 'downstream');"
+                    "SELECT chime.keep_view('days', 'SELECT count(*) AS days, sum(n) AS n FROM analytics.daily',"
+                    " '{days}', target_lag => '500ms', mode => 'full')");
+    site_end(first);
+    if (_i == 0) {
+        dump_copy(cluster, "app", cluster, "copy");
+    } else {
+        cluster_use(cluster, "postgres");
+        cluster_execute(cluster, "CREATE DATABASE copy TEMPLATE app");
+    }
+    cluster_use(cluster, "copy");
+    EXPECT_SQL(cluster, "SELECT n FROM analytics.days", "50");
+    serve_copy(cluster, "copy", "copies = \"adopt\";");
+    assert_led_by_second(cluster);
+    cluster_execute(cluster, "INSERT INTO orders (day) VALUES ('2026-12-24')");
+    WAIT_SQL(cluster, "SELECT days || ' ' || n FROM analytics.days", "6 51", 60);
+    EXPECT_SQL(cluster, "SELECT target_lag || ' ' || target_lag_from FROM chime.view_status WHERE relation = 'daily'",
+               "00:00:00.25 analytics.days");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT state, ' ') FROM chime.plugin WHERE by_sql", "installed");
+    EXPECT_SQL(cluster, "SELECT chime.alter_view('days', target_lag => '1min')",
+               "1 rows; refreshed as a whole: its mode is full");
+    EXPECT_SQL(cluster, "SELECT chime.drop_view('days') AND chime.drop_view('daily')", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relnamespace = 'analytics'::regnamespace", "0");
+    cluster_use(cluster, "app");
+    EXPECT_SQL(cluster, "SELECT days || ' ' || n FROM analytics.days", "5 50");
+}
+END_TEST
+
 /* A server that does not tell who it is (a hosted one) is known by the numbers of database and table alone. */
 START_TEST(a_copy_is_known_without_the_servers_identifier)
 {
@@ -291,6 +327,7 @@ int main(void)
     tcase_add_test(tests, a_copy_on_the_same_server_is_held_until_somebody_adopts_it);
     tcase_add_test(tests, a_copy_on_another_server_is_held_though_its_numbers_are_the_same);
     tcase_add_test(tests, a_database_cloned_on_purpose_is_adopted_by_its_configuration);
+    tcase_add_loop_test(tests, a_view_kept_by_sql_goes_on_in_a_copy, 0, 2);
     tcase_add_test(tests, a_copy_is_known_without_the_servers_identifier);
     tcase_add_loop_test(tests, a_dump_restored_in_place_is_led_again, 0, 2);
     tcase_add_test(tests, a_database_that_was_upgraded_or_renamed_is_itself);
