@@ -35,7 +35,7 @@ static void check_start(const struct check *check)
 
 static void refuse_without_views(const struct check *check, const char *option, duration value, const char *hint)
 {
-    if (value > 0) {
+    if (value != 0) {
         struct error problem;
         error_set(&problem, ERROR_CONFIG, "has %s, but refreshes no views", option);
         error_hint(&problem, "%s", hint);

@@ -294,6 +294,14 @@ static void keep_statement(struct listener *listener, const char *statement)
     }
 }
 
+/* Before anybody is woken: a job whose views nobody needs any more is not. */
+static void inherit_lags(struct listener *listener, const struct pg_reply *reply)
+{
+    if (listener_names_inherit(listener->lead->scheduler, reply)) {
+        listener_follow(listener);
+    }
+}
+
 static void looked_closely(void *data, const struct pg_reply *reply)
 {
     struct listener *listener = data;
@@ -301,6 +309,7 @@ static void looked_closely(void *data, const struct pg_reply *reply)
     if (!refused(listener, reply, "changes could not be looked for")) {
         listener->answered = true;
         keep_statement(listener, listening_read_statement(reply));
+        inherit_lags(listener, reply);
         tell_behind(listener, reply);
     }
 }
@@ -321,7 +330,7 @@ static void check_closely(struct listener *listener, pg_callback *callback)
     duration *targets;
     struct name_list views = listener_names_views(&listener->list, &targets);
     listener->closely_at = clock_boot();
-    listening_check_closely(listener->connection, &views, targets, callback, listener);
+    listening_check_closely(listener->connection, &views, targets, listener->list.inherits, callback, listener);
     free((void *)views.items);
     free(targets);
 }
@@ -333,7 +342,8 @@ static void ask_next(struct listener *listener)
     if (clock_boot() - listener->queue_at >= QUEUE_EVERY) {
         listener->queue_at = clock_boot();
         listening_queue(listener->connection, queue_seen, listener);
-    } else if (listener->list.view_count > 0 && clock_boot() - listener->closely_at >= CLOSE_EVERY) {
+    } else if ((listener->list.view_count > 0 || listener->list.inherits) &&
+               clock_boot() - listener->closely_at >= CLOSE_EVERY) {
         check_closely(listener, looked_closely);
     } else if (listener->statement != NULL) {
         listening_check(listener->connection, listener->statement, looked, listener);
@@ -362,6 +372,7 @@ static void begin_listening(void *data, const struct pg_reply *reply)
         listener->list.channels[i].told = false;
     }
     tell_newcomers(listener);
+    inherit_lags(listener, reply);
     tell_behind(listener, reply);
     loop_timer_set(listener->beat_timer, 0);
     loop_timer_set(listener->update_timer, 0);
@@ -502,7 +513,7 @@ static void poll_due(void *data)
 
 static void begin(struct listener *listener)
 {
-    if (listener->list.channel_count + listener->list.view_count > 0) {
+    if (!listener_names_empty(&listener->list)) {
         connect_now(listener);
         return;
     }
@@ -538,7 +549,7 @@ static void listened_anew(void *data, const struct pg_reply *reply)
 static void update(void *data)
 {
     struct listener *listener = data;
-    bool begins = listener->phase == PHASE_OFF || listener->list.channel_count + listener->list.view_count == 0;
+    bool begins = listener->phase == PHASE_OFF || listener_names_empty(&listener->list);
     if (!listener->update_due || (!begins && (listener->phase != PHASE_LISTENING || listener->listening))) {
         return;
     }

@@ -20,18 +20,35 @@ static bool is_watched(const struct scheduled *scheduled)
 
 bool listener_name_wakes(const struct listener_name *entry)
 {
-    return entry->target == 0 || scheduled_job(entry->scheduled)->options->target_lag > 0;
+    return entry->target == 0 || scheduled_target_lag(entry->scheduled) > 0;
 }
 
 /* How soon a change of its views' sources is to be found; 0: nobody wants to know. */
-static duration target_of(const struct job *job)
+static duration target_of(const struct scheduled *scheduled)
 {
-    const struct job_options *options = job->options;
-    if (options->target_lag > 0 || options->error_after == 0) {
-        return options->target_lag > 0 ? options->target_lag : options->warn_after;
+    const struct job_options *options = scheduled_job(scheduled)->options;
+    duration lag = scheduled_target_lag(scheduled);
+    if (lag > 0 || options->error_after == 0) {
+        return lag > 0 ? lag : options->warn_after;
     }
     return options->warn_after > 0 && options->warn_after < options->error_after ? options->warn_after
                                                                                  : options->error_after;
+}
+
+bool listener_names_inherit(struct scheduler *scheduler, const struct pg_reply *reply)
+{
+    bool changed = false;
+    for (size_t i = 0; i < listening_lag_count(reply); i++) {
+        int64_t job_id;
+        duration lag = listening_lag(reply, i, &job_id);
+        struct scheduled *it = scheduler_find(scheduler, job_id);
+        if (it != NULL) {
+            duration before = scheduled_target_lag(it);
+            scheduled_inherit_lag(it, lag);
+            changed = changed || scheduled_target_lag(it) != before;
+        }
+    }
+    return changed;
 }
 
 static void count_names(struct listener_names *list, const struct scheduler *scheduler)
@@ -41,7 +58,8 @@ static void count_names(struct listener_names *list, const struct scheduler *sch
         const struct job *job = scheduled_job(scheduled);
         if (is_watched(scheduled)) {
             list->channel_count += job->on_count;
-            list->view_count += target_of(job) > 0 ? job->view_count : 0;
+            list->view_count += target_of(scheduled) > 0 ? job->view_count : 0;
+            list->inherits = list->inherits || job->options->target_lag == TARGET_LAG_DOWNSTREAM;
         }
     }
 }
@@ -95,7 +113,7 @@ void listener_names_fill(struct listener_names *list, const struct scheduler *sc
     for (size_t i = 0; i < scheduler_count(scheduler); i++) {
         struct scheduled *scheduled = scheduler_at(scheduler, i);
         const struct job *job = scheduled_job(scheduled);
-        duration target = target_of(job);
+        duration target = target_of(scheduled);
         if (!is_watched(scheduled)) {
             continue;
         }
@@ -116,6 +134,11 @@ void listener_names_finish(struct listener_names *list)
     free(list->views);
     free(list->names);
     *list = (struct listener_names){0};
+}
+
+bool listener_names_empty(const struct listener_names *list)
+{
+    return list->channel_count + list->view_count == 0 && !list->inherits;
 }
 
 /* Each name once, with the tightest of its targets. */
@@ -162,7 +185,7 @@ static bool same_names(struct name_list left, struct name_list right)
 
 bool listener_names_same(const struct listener_names *left, const struct listener_names *right)
 {
-    return left->tightest == right->tightest &&
+    return left->tightest == right->tightest && left->inherits == right->inherits &&
            same_names(listener_names_channels(left), listener_names_channels(right)) &&
            same_names(listener_names_views(left, NULL), listener_names_views(right, NULL));
 }

@@ -25,17 +25,23 @@ struct listener_names {
     size_t view_count;
     char *names;       /* of all entries, one behind the other */
     duration tightest; /* of all targets; 0: there is none */
+    bool inherits;     /* a job has the target_lag of those that read its views, which may be none, or become one */
 };
 
 /* Whether what happens by that name wakes its job. */
 bool listener_name_wakes(const struct listener_name *entry);
 
+/* Tells the jobs which lag they inherit, as the reply to a close look has it; true: one has another now, so the list is
+ * to be made anew. */
+bool listener_names_inherit(struct scheduler *scheduler, const struct pg_reply *reply);
 /* Of the jobs that are configured and active. Names are copied: jobs change and go before the list is made anew. */
 void listener_names_fill(struct listener_names *list, const struct scheduler *scheduler);
 void listener_names_finish(struct listener_names *list);
 /* Since when views are behind and when that was noted, where `before` has them too, whoever their jobs are; which jobs
  * were told of which channel. */
 void listener_names_carry_over(struct listener_names *list, const struct listener_names *before);
+/* Nobody wants anything watched. */
+bool listener_names_empty(const struct listener_names *list);
 /* The same names with the same targets; who goes by them may differ. */
 bool listener_names_same(const struct listener_names *left, const struct listener_names *right);
 /* Each name once; the caller frees `items`. `targets` (NULL: not wanted), the tightest of each, likewise. */

@@ -2,6 +2,7 @@
 #include "ledger/listening.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -57,7 +58,7 @@ void listening_ping(struct pg_connection *session, pg_callback *callback, void *
 /* --- looks -------------------------------------------------------------------------------------------------------- */
 
 void listening_check_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
-                             pg_callback *callback, void *data)
+                             bool inherits, pg_callback *callback, void *data)
 {
     struct columns columns;
     char target[NUMBER_SIZE + 8];
@@ -68,16 +69,30 @@ void listening_check_closely(struct pg_connection *session, const struct name_li
         columns_text(&columns, 1, target);
     }
     columns_close(&columns);
-    struct pg_statement statements[] = {{.name = "chime_check_closely",
-                                         .sql = "SELECT v FROM chime.check_closely($1, $2) v",
-                                         .parameter_count = 2,
-                                         .parameters = columns.values},
-                                        {.name = "chime_change_check_statement",
-                                         .sql = "SELECT chime.change_check_statement($1)",
-                                         .parameter_count = 1,
-                                         .parameters = columns.values}};
-    pg_send(session, statements, COUNT_OF(statements), callback, data);
+    struct pg_statement statements[] = {
+        {.name = "chime_check_closely",
+         .sql = "SELECT v FROM chime.check_closely($1, $2) v",
+         .parameter_count = 2,
+         .parameters = columns.values},
+        {.name = "chime_change_check_statement",
+         .sql = "SELECT chime.change_check_statement($1)",
+         .parameter_count = 1,
+         .parameters = columns.values},
+        {.name = "chime_downstream_lags", .sql = "SELECT l.job_id, l.lag_us FROM chime.downstream_lags() AS l"}};
+    pg_send(session, statements, COUNT_OF(statements) - (inherits ? 0 : 1), callback, data);
     columns_finish(&columns);
+}
+
+size_t listening_lag_count(const struct pg_reply *reply)
+{
+    return pg_reply_rows(reply, 2);
+}
+
+duration listening_lag(const struct pg_reply *reply, size_t index, int64_t *job_id)
+{
+    const char *lag = pg_reply_value(reply, 2, index, 1);
+    *job_id = strtoll(pg_reply_value(reply, 2, index, 0), NULL, 10);
+    return lag != NULL ? strtoll(lag, NULL, 10) : 0;
 }
 
 const char *listening_read_statement(const struct pg_reply *reply)

@@ -30,9 +30,12 @@ bool listening_read_queue(const struct pg_reply *reply);
 void listening_ping(struct pg_connection *session, pg_callback *callback, void *data);
 
 /* A close look, which costs some milliseconds: the statement of a quick one, and what no mark tells of. `targets` goes
- * with `views`. */
+ * with `views`. `inherits`: also which lag jobs with TARGET_LAG_DOWNSTREAM have. */
 void listening_check_closely(struct pg_connection *session, const struct name_list *views, const duration *targets,
-                             pg_callback *callback, void *data);
+                             bool inherits, pg_callback *callback, void *data);
+/* Of a reply to that, by row: such a job, and its lag, 0 where no view needs one. */
+size_t listening_lag_count(const struct pg_reply *reply);
+duration listening_lag(const struct pg_reply *reply, size_t index, int64_t *job_id);
 const char *listening_read_statement(
     const struct pg_reply *reply); /* borrowed from the reply; NULL: no view has marks */
 /* A quick one, by that statement, the same each time until it is forgotten. */

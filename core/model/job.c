@@ -123,7 +123,7 @@ bool job_is_join(const struct job *job)
 
 bool job_is_driven(const struct job *job)
 {
-    return job->schedule_text[0] != '\0' || job->after_count > 0 || job->on_count > 0 || job->options->target_lag > 0;
+    return job->schedule_text[0] != '\0' || job->after_count > 0 || job->on_count > 0 || job->options->target_lag != 0;
 }
 
 bool channel_name_valid(const char *name)

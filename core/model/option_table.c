@@ -33,7 +33,7 @@ static const struct option table[] = {
      .offset = AT(target_lag),
      .low = 50 * USEC_PER_MSEC,
      .high = 365 * USEC_PER_DAY,
-     .reserved = {"downstream"}},
+     .words = {"downstream"}},
     {.name = "warn_after", .kind = OPTION_LIMIT, .offset = AT(warn_after), .low = 0, .high = 365 * USEC_PER_DAY},
     {.name = "error_after", .kind = OPTION_LIMIT, .offset = AT(error_after), .low = 0, .high = 365 * USEC_PER_DAY},
     {.name = "attempt_timeout",

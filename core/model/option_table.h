@@ -11,7 +11,7 @@
 enum option_kind {
     OPTION_WORD, /* one of `words`, kept as its index */
     OPTION_DURATION,
-    OPTION_LIMIT, /* a duration of which 0 is written "none" */
+    OPTION_LIMIT, /* a duration of which 0 is written "none"; or words[i], kept as -1 - i */
     OPTION_COUNT,
     OPTION_FACTOR, /* up to six decimals */
     OPTION_SQLSTATES,
@@ -27,7 +27,7 @@ struct option {
     size_t offset;
     int64_t low; /* in microseconds for durations */
     int64_t high;
-    const char *words[MOST_WORDS];    /* OPTION_WORD, in the order of the enum */
+    const char *words[MOST_WORDS];    /* OPTION_WORD, in the order of the enum; OPTION_LIMIT */
     const char *reserved[MOST_WORDS]; /* values that a later version will know */
 };
 

@@ -69,19 +69,20 @@ static bool outside(const struct option *option, const char *value, const char *
 static bool refuse_duration(const struct option *option, const struct error *parsed, struct error *err)
 {
     error_set(err, ERROR_CONFIG, "%s: %s", option->name, parsed->message);
-    return error_hint(err, "%s%s", parsed->hint, option->kind == OPTION_LIMIT ? "; or none" : "");
+    return error_hint(err, "%s%s%s%s", parsed->hint, option->kind == OPTION_LIMIT ? "; or none" : "",
+                      option->words[0] != NULL ? "; or " : "", option->words[0] != NULL ? option->words[0] : "");
 }
 
 static bool set_duration(const struct option *option, const char *value, duration *length, struct error *err)
 {
-    int reserved = 0;
+    int word = 0;
     if (option->kind == OPTION_LIMIT && strcmp(value, "none") == 0) {
         *length = 0;
         return true;
     }
-    if (find_word(value, option->reserved, MOST_WORDS, &reserved)) {
-        error_set(err, ERROR_CONFIG, "%s \"%s\" is not available yet", option->name, value);
-        return error_hint(err, "write a duration such as 5s, or none");
+    if (find_word(value, option->words, MOST_WORDS, &word)) {
+        *length = -1 - word;
+        return true;
     }
     duration parsed = 0;
     struct error refusal;
@@ -333,10 +334,13 @@ bool options_gives(const struct job_options *options, const char *name)
     return option != NULL && (options->set & option_bit(option)) != 0;
 }
 
-static char *duration_text(duration length, bool zero_is_none)
+static char *duration_text(const struct option *option, duration length)
 {
     char text[DURATION_TEXT_SIZE];
-    return xstrdup(length == 0 && zero_is_none ? "none" : duration_format(length, text));
+    if (length < 0) {
+        return xstrdup(option->words[-1 - length]);
+    }
+    return xstrdup(length == 0 && option->kind == OPTION_LIMIT ? "none" : duration_format(length, text));
 }
 
 static char *factor_text(double factor)
@@ -363,7 +367,7 @@ char *options_value_text(const struct job_options *options, const char *name)
         return xstrdup(option->words[*(const int *)value]);
     case OPTION_DURATION:
     case OPTION_LIMIT:
-        return duration_text(*(const duration *)value, option->kind == OPTION_LIMIT);
+        return duration_text(option, *(const duration *)value);
     case OPTION_COUNT:
         return xasprintf("%lld", (long long)*(const int64_t *)value);
     case OPTION_FACTOR:

@@ -29,6 +29,9 @@ enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
 
 #define POOL_DEFAULT "default"
 
+/* As fresh as the views need that read its views: scheduled_target_lag() says what that is. */
+#define TARGET_LAG_DOWNSTREAM ((duration)-1)
+
 #define RETRY_ON_MAX 16
 
 /* Ordered by size. Its texts are borrowed: of a draft from intern(), of a job from its shared options. */
@@ -47,7 +50,8 @@ struct job_options {
     duration jitter;
     duration debounce;        /* of notifications: a run is due this long after the last of a burst */
     duration debounce_max;    /* and no later than this after the first; 0 = ten times debounce */
-    duration target_lag;      /* how far behind its sources a refresh may be; 0 = none, they are not watched */
+    duration target_lag;      /* how far behind its sources a refresh may be; 0 = none, they are not watched; or
+                                 TARGET_LAG_DOWNSTREAM */
     duration warn_after;      /* age of an unrefreshed change at which a view is late; 0 = none */
     duration error_after;     /* and stale; 0 = none */
     duration attempt_timeout; /* 0 = none */

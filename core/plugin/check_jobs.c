@@ -54,7 +54,7 @@ static bool check_options(struct check *check, const char *place, const struct c
 static bool check_schedule(struct check *check, const char *place, const struct declared_job *job)
 {
     if (job->schedule[0] == '\0') {
-        return job->after.count > 0 || job->on.count > 0 || job->options.target_lag > 0 ||
+        return job->after.count > 0 || job->on.count > 0 || job->options.target_lag != 0 ||
                check_fail(check, "give it a schedule, or jobs to come after, or channels to wake it, or a target_lag",
                           "%s: nothing makes it run", place);
     }

@@ -18,6 +18,7 @@ static const struct output_column columns[] = {
     {"FRESH", "freshness", OUTPUT_STATE, OUTPUT_ALWAYS},
     {"BEHIND", "behind_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
     {"TARGET", "target_lag_ms", OUTPUT_DURATION, OUTPUT_ALWAYS},
+    {"TARGET FROM", "target_lag_from", OUTPUT_TEXT, OUTPUT_WIDER},
     {"WARN", "warn_after_ms", OUTPUT_DURATION, OUTPUT_WIDER},
     {"ERROR", "error_after_ms", OUTPUT_DURATION, OUTPUT_WIDER},
     {"PENDING", "pending", OUTPUT_BOOLEAN, OUTPUT_WIDER},
@@ -40,9 +41,9 @@ static const struct output_column columns[] = {
 static const char views_sql[] =
     "SELECT relation, $1::text, view_schema, plugin, plugin_state, mode, method, keys, rows, refreshed_at,"
     "       (extract(epoch FROM age) * 1000000)::bigint, freshness, (extract(epoch FROM behind) * 1000000)::bigint,"
-    "       (extract(epoch FROM target_lag) * 1000000)::bigint, (extract(epoch FROM warn_after) * 1000000)::bigint,"
-    "       (extract(epoch FROM error_after) * 1000000)::bigint, pending, verified_at, frozen_before, late, changed_at,"
-    "       duration_us,"
+    "       (extract(epoch FROM target_lag) * 1000000)::bigint, target_lag_from,"
+    "       (extract(epoch FROM warn_after) * 1000000)::bigint, (extract(epoch FROM error_after) * 1000000)::bigint,"
+    "       pending, verified_at, frozen_before, late, changed_at, duration_us,"
     "       inserted, updated, deleted, rejected, refreshes, bytes, reason, full_reason"
     "  FROM chime.view_status WHERE $2::boolean OR freshness <> 'fresh' ORDER BY relation, view_schema";
 

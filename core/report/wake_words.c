@@ -2,6 +2,8 @@
 #include "report/wake_words.h"
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
 
 struct wakers wakers_of_row(const struct pg_rows *rows, size_t row, size_t first)
 {
@@ -34,7 +36,8 @@ static void put_events_from(struct buffer *text, size_t start, const struct wake
     put_names(text, start, "on ", wakers->channels);
     if (wakers->target_lag != NULL) {
         put_separator(text, start);
-        buffer_puts(text, "when its sources change");
+        bool asked = strcmp(wakers->target_lag, "downstream") == 0;
+        buffer_puts(text, asked ? "when views that read it need it" : "when its sources change");
     }
 }
 

@@ -13,7 +13,7 @@
 struct wakers {
     const char *after;
     const char *channels;
-    const char *target_lag; /* NULL: its sources are not watched */
+    const char *target_lag; /* as configured; NULL: its sources are not watched */
 };
 
 /* Columns for the wakers, in their order, of tables j (chime.job) and s (chime.job_status). */
@@ -21,7 +21,8 @@ struct wakers {
 /* From the row's columns beginning with `first`. */
 struct wakers wakers_of_row(const struct pg_rows *rows, size_t row, size_t first);
 
-/* "after a, b; on c, d; when its sources change": what there is of it, nothing when there is none. */
+/* "after a, b; on c, d; when its sources change": what there is of it, nothing when there is none. Where target_lag is
+ * "downstream" it is "when views that read it need it". */
 void put_wakers(struct buffer *text, const struct wakers *wakers);
 /* The same without the jobs it comes after. */
 void put_events(struct buffer *text, const struct wakers *wakers);

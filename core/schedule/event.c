@@ -306,9 +306,9 @@ void scheduler_hurry(struct scheduler *scheduler)
 
 static instant change_due_at(const struct scheduler *scheduler, const struct scheduled *it)
 {
-    const struct job_options *options = it->job->options;
-    bool at_once = scheduler->hurried || options->target_lag <= AT_ONCE;
-    duration wait = at_once ? 0 : options->target_lag / 2 - it->expected;
+    duration lag = scheduled_target_lag(it);
+    bool at_once = scheduler->hurried || lag <= AT_ONCE;
+    duration wait = at_once ? 0 : lag / 2 - it->expected;
     instant at = scheduler->now + (wait > 0 ? wait : 0);
     return later(at, failing_until(it)); /* while its sources change all the time */
 }

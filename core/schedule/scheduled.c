@@ -61,6 +61,17 @@ duration scheduled_expected(const struct scheduled *scheduled)
     return scheduled->expected;
 }
 
+duration scheduled_target_lag(const struct scheduled *scheduled)
+{
+    duration own = scheduled->job->options->target_lag;
+    return own == TARGET_LAG_DOWNSTREAM ? scheduled->inherited_lag : own;
+}
+
+void scheduled_inherit_lag(struct scheduled *scheduled, duration lag)
+{
+    scheduled->inherited_lag = lag;
+}
+
 instant scheduled_next_slot(const struct scheduled *scheduled)
 {
     bool known = heap_has(&scheduled->slot_node);

@@ -190,6 +190,11 @@ instant scheduled_joined(const struct scheduled *it);
 void scheduler_event(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, const char *payload,
                      instant now);
 
+/* What the views need that read the views of this job (0: nothing). It counts from the next change on, and while the
+ * job's target_lag is TARGET_LAG_DOWNSTREAM. */
+#define SCHEDULED_LAG_UNTOLD (10 * USEC_PER_SEC)
+void scheduled_inherit_lag(struct scheduled *scheduled, duration lag);
+
 /* --- suspension by hand ------------------------------------------------------------------------------------------- */
 /* Nothing more falls due; what has fallen due and has not started is skipped for that reason; a live run goes on,
  * retries included. Those after it treat it as inactive. Nothing happens when it is suspended already. */
@@ -253,6 +258,9 @@ int64_t scheduled_id(const struct scheduled *scheduled);
 instant scheduled_cursor(const struct scheduled *scheduled);
 int scheduled_version(const struct scheduled *scheduled);
 duration scheduled_expected(const struct scheduled *scheduled); /* how long a run takes lately; 0 unknown */
+/* How far behind its sources its views may be: its target_lag, or where that is TARGET_LAG_DOWNSTREAM, what
+ * scheduled_inherit_lag was told last, and SCHEDULED_LAG_UNTOLD before. 0: changes do not wake it. */
+duration scheduled_target_lag(const struct scheduled *scheduled);
 /* Whether nothing of this job is due, live or waiting. */
 bool scheduled_idle(const struct scheduled *scheduled);
 bool scheduled_retired(const struct scheduled *scheduled); /* it was removed; scheduled_job is its last definition */

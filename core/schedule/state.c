@@ -89,6 +89,7 @@ struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job
     struct scheduled *it = xcalloc(1, sizeof(*it));
     scheduled_define(scheduler, it, job);
     remember(it, memory);
+    it->inherited_lag = SCHEDULED_LAG_UNTOLD;
     it->run_missed_from = it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
     it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
                                                                                                       memory->job_id;

@@ -150,6 +150,7 @@ struct scheduled {
     instant freed_at; /* when the last run made room for another */
     duration jitter;  /* of this job */
     duration expected;
+    duration inherited_lag; /* as scheduled_inherit_lag was told */
     struct pool *pool;
     struct line *line;
     size_t priority;

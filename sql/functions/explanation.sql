@@ -76,6 +76,7 @@ BEGIN
                      ORDER BY m.statement;
     END IF;
     RETURN NEXT chime.explain_cost(p_view);
+    RETURN QUERY SELECT * FROM chime.explain_lag(p_view);
 END $$;
 COMMENT ON ROUTINE chime.explain_view IS 'by what a view is keyed and what its writers pay, or why it is full and which index would change that: some lines for people';
 

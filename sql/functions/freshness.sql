@@ -87,32 +87,38 @@ COMMENT ON FUNCTION chime.note_behind IS
 
 -- --- states ----------------------------------------------------------------------------------------------------------
 
--- A duration among a job's options; "none" and a job older than the option have none.
+-- A duration among a job's options; "none", "downstream" and a job older than the option have none.
 CREATE OR REPLACE FUNCTION chime.option_interval(p_options jsonb, p_name text) RETURNS interval
 LANGUAGE sql STABLE -- without SET it becomes part of the plan
-RETURN nullif(p_options ->> p_name, 'none')::interval;
+RETURN CASE WHEN p_options ->> p_name NOT IN ('none', 'downstream') THEN (p_options ->> p_name)::interval END;
 COMMENT ON ROUTINE chime.option_interval IS 'a duration among a job''s options; NULL for none';
 
 -- Thresholds of a view: the tightest of the jobs that refresh it. What a job leaves out follows from its target_lag,
 -- and not so that error comes before warn. given_warn, given_error: what jobs say themselves. watched: the leader looks
 -- at the view's sources. scheduled: it is refreshed by the clock alone, whether there are changes or not.
+-- target_lag_from: the view that asks for it, where it is inherited; "downstream": none does; NULL: a job says it.
 CREATE OR REPLACE FUNCTION chime.view_thresholds()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, given_warn interval,
-               given_error interval, watched boolean, scheduled boolean)
+               given_error interval, watched boolean, scheduled boolean, target_lag_from text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan, as view_freshness()
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH asked AS (
-        SELECT u.view, j.schedule <> '' AS scheduled, chime.option_interval(j.options, 'target_lag') AS target,
+    WITH needs AS MATERIALIZED (
+        SELECT v.view_schema || '.' || v.relation AS view, n.lag, o.view_schema || '.' || o.relation AS asked_by
+        FROM chime.view_needs() AS n JOIN chime.view v ON v.view_id = n.view_id JOIN chime.view o ON o.view_id = n.by_view),
+    asked AS (
+        SELECT u.view, j.schedule <> '' AS scheduled,
+               CASE WHEN j.options ->> 'target_lag' = 'downstream' THEN n.lag ELSE chime.option_interval(j.options, 'target_lag') END AS target,
+               CASE WHEN j.options ->> 'target_lag' = 'downstream' THEN coalesce(n.asked_by, 'downstream') END AS target_from,
                chime.option_interval(j.options, 'warn_after') AS warn, chime.option_interval(j.options, 'error_after') AS error,
                NOT EXISTS (SELECT FROM chime.job_state s WHERE s.job_id = j.job_id AND s.suspended_at IS NOT NULL)
                AND (SELECT chime.led()) AS tended,
                EXISTS (SELECT FROM chime.listener w WHERE w.state = 'listening' AND u.view = ANY (w.views)) AS looked_at
-        FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view)
-        WHERE j.active),
+        FROM chime.job j CROSS JOIN LATERAL unnest(j.views) AS u (view) LEFT JOIN needs n ON n.view = u.view
+        WHERE j.active AND j.views <> '{}'),
     given AS (
-        SELECT a.view, a.scheduled, a.target, a.warn AS given_warn, a.error AS given_error, a.tended AND (a.target IS NOT NULL OR a.looked_at) AS watched,
+        SELECT a.view, a.scheduled, a.target, a.target_from, a.warn AS given_warn, a.error AS given_error, a.tended AND (a.target IS NOT NULL OR a.looked_at) AS watched,
                coalesce(a.warn, CASE WHEN a.target IS NOT NULL THEN least(greatest(2 * a.target, interval '5 s'), a.error) END)
                AS warn,
                coalesce(a.error, CASE WHEN a.target IS NOT NULL THEN greatest(10 * a.target, interval '60 s', a.warn) END)
@@ -120,7 +126,7 @@ BEGIN
         FROM asked a)
     SELECT v.view_schema, v.relation, min(g.target), min(g.warn), min(g.error), min(g.given_warn),
            min(g.given_error), coalesce(bool_or(g.watched), false),
-           coalesce(bool_or(g.scheduled) AND min(g.target) IS NULL, false)
+           coalesce(bool_or(g.scheduled) AND min(g.target) IS NULL, false), (array_agg(g.target_from ORDER BY g.target, g.target_from))[1]
     FROM chime.view v LEFT JOIN given g ON g.view = v.view_schema || '.' || v.relation
     GROUP BY v.view_schema, v.relation;
 END $$;
@@ -189,18 +195,8 @@ SET enable_mergejoin = off AS $$ -- keeps its plan, as view_freshness()
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE kept AS MATERIALIZED (
-        SELECT v.view_id, v.view_schema, v.relation, l AS live,
-               (SELECT c.oid FROM pg_class c WHERE c.oid = to_regclass(format('%I.%I', v.view_schema, v.relation)) AND c.relkind <> 'v') AS oid
-        FROM chime.view v CROSS JOIN to_regclass(format('%I.%I', v.view_schema, v.relation || '__live')) AS l),
-    read AS (
-        SELECT k.view_id, k.live::oid AS relation FROM kept k
-        UNION
-        SELECT r.view_id, d.refobjid FROM read r JOIN pg_class c ON c.oid = r.relation AND c.relkind = 'v'
-        JOIN pg_rewrite w ON w.ev_class = r.relation
-        JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-                        AND d.refobjid <> r.relation),
-    direct AS MATERIALIZED (SELECT r.view_id, k.view_id AS read_id FROM read r JOIN kept k ON k.oid = r.relation),
+    WITH RECURSIVE kept AS MATERIALIZED (SELECT v.view_id, v.view_schema, v.relation FROM chime.view v),
+    direct AS MATERIALIZED (SELECT r.view_id, r.read_id FROM chime.view_reads() AS r),
     through AS (
         SELECT k.view_id, k.view_id AS read_id FROM kept k
         UNION
@@ -214,7 +210,7 @@ COMMENT ON FUNCTION chime.views_read IS 'each view with itself and the views tha
 -- SECURITY DEFINER: whoever may see how fresh a view is need not read its marks.
 CREATE OR REPLACE FUNCTION chime.view_freshness()
 RETURNS TABLE (view_schema name, relation name, target_lag interval, warn_after interval, error_after interval, pending boolean,
-               behind interval, freshness text)
+               behind interval, freshness text, target_lag_from text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan AS $$ -- keeps its plan: dashboards ask
 #variable_conflict use_column
 BEGIN
@@ -222,11 +218,11 @@ BEGIN
     WITH known AS MATERIALIZED (
         SELECT v.view_schema, v.relation, v.full_reason IS NULL AND NOT t.scheduled AS idles, r.refreshed_at, r.behind_since,
                v.revisit_query IS NOT NULL AS moves, least(r.refreshed_at, r.revisited_at) AS revisited_at,
-               t.target_lag, t.warn_after, t.error_after, t.given_warn, t.given_error, t.watched, p.pending
+               t.target_lag, t.target_lag_from, t.warn_after, t.error_after, t.given_warn, t.given_error, t.watched, p.pending
         FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation) JOIN chime.pending_views() AS p USING (view_schema, relation)
         JOIN chime.view_thresholds() AS t USING (view_schema, relation)),
     shown AS (
-        SELECT k.view_schema, k.relation, k.target_lag, k.warn_after, k.error_after, o.pending, f.behind,
+        SELECT k.view_schema, k.relation, k.target_lag, k.target_lag_from, k.warn_after, k.error_after, o.pending, f.behind,
                array_position('{fresh,unknown,warn,stale}', f.state) AS badness
         FROM known k JOIN chime.views_read() AS r USING (view_schema, relation)
         JOIN known o ON o.view_schema = r.read_schema AND o.relation = r.read_relation
@@ -237,12 +233,13 @@ BEGIN
             SELECT t.* FROM chime.freshness_by_time(o.revisited_at, o.watched, k.given_warn, k.given_error, clock_timestamp()) AS t
             WHERE o.moves) AS f),
     worst AS (
-        SELECT s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after,
+        SELECT s.view_schema, s.relation, s.target_lag, s.target_lag_from, s.warn_after, s.error_after,
                CASE WHEN bool_or(s.pending) THEN true WHEN bool_and(s.pending IS NOT NULL) THEN false END AS pending,
                max(s.behind) AS behind, bool_or(s.behind IS NULL) AS vague, max(s.badness) AS badness
-        FROM shown s GROUP BY s.view_schema, s.relation, s.target_lag, s.warn_after, s.error_after)
+        FROM shown s GROUP BY s.view_schema, s.relation, s.target_lag, s.target_lag_from, s.warn_after, s.error_after)
     SELECT w.view_schema, w.relation, w.target_lag, w.warn_after, w.error_after, w.pending,
-           CASE WHEN w.badness > 2 OR NOT w.vague THEN w.behind END, ('{fresh,unknown,warn,stale}'::text[])[w.badness]
+           CASE WHEN w.badness > 2 OR NOT w.vague THEN w.behind END, ('{fresh,unknown,warn,stale}'::text[])[w.badness],
+           w.target_lag_from
     FROM worst w;
 END $$;
 COMMENT ON ROUTINE chime.view_freshness IS 'how far each view is behind, its thresholds, and fresh, warn, stale or unknown';
@@ -314,10 +311,10 @@ SELECT v.view_schema, v.relation, v.plugin, (SELECT s.state FROM chime.plugin_st
        f.target_lag, f.warn_after, f.error_after, f.pending, f.behind, f.freshness,
        (SELECT max(n.verified_at) FROM chime.verification n
          WHERE n.view_schema = v.view_schema AND n.relation = v.relation AND n.missing IS NOT NULL) AS verified_at,
-       r.frozen_at - v.frozen_after AS frozen_before, r.late, r.late_at
+       r.frozen_at - v.frozen_after AS frozen_before, r.late, r.late_at, f.target_lag_from
 FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
 JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation
 LEFT JOIN (SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) AS k -- to_regclass asks for USAGE
     ON k.nspname = v.view_schema AND k.relname = v.relation;
 COMMENT ON VIEW chime.view_status IS
-    'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed; frozen_before: rows that are older are frozen (chime.view.frozen has the condition in full); late: frozen groups that a source would have changed since, by INSERT or UPDATE';
+    'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed; frozen_before: rows that are older are frozen (chime.view.frozen has the condition in full); late: frozen groups that a source would have changed since, by INSERT or UPDATE; target_lag_from: of target_lag = "downstream" the view that it is inherited from, or "downstream" where none asks for one';

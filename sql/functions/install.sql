@@ -193,7 +193,7 @@ BEGIN
        OR chime.live_of(v_view) IS NULL THEN
         PERFORM chime.hold_refreshes(v_view);
         PERFORM chime.define_live(v_view);
-        PERFORM chime.refuse_reserved_names(v_view);
+        PERFORM chime.refuse_reserved_names(v_view), chime.refuse_circle(v_view);
     END IF;
     IF p_key IS NULL THEN
         UPDATE chime.view v SET key = chime.derived_key(chime.live_of(v)) WHERE v.view_id = v_view.view_id RETURNING * INTO v_view;

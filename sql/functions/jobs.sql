@@ -220,4 +220,4 @@ COMMENT ON VIEW chime.job_status IS 'jobs with the state of their last run';
 COMMENT ON COLUMN chime.job_status.request IS 'suspend or resume, while the leader has not done it';
 COMMENT ON COLUMN chime.job_status.channels IS 'a notification on one of them wakes the job, beside its schedule';
 COMMENT ON COLUMN chime.job_status.target_lag IS
-    'how far behind their sources its views may be, as configured (''250ms'', ''5s''); NULL: no limit, changes do not wake it';
+    'how far behind their sources its views may be, as configured (''250ms'', ''5s'', ''downstream'': as views need that read them); NULL: no limit, changes do not wake it';

@@ -32,13 +32,15 @@ DECLARE
     v_pending integer := chime.pending_changes(v_name);
     v_refreshed timestamptz := (SELECT max(r.refreshed_at) FROM chime.view_refresh r
                                 WHERE r.view_schema = p_view.view_schema AND r.relation = p_view.relation);
-    v_target interval;
+    v_lag record;
     v_jobs text; v_suspended text; v_failing text;
 BEGIN
     SELECT string_agg(j.name, ', ' ORDER BY j.name), string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE s.suspended_at IS NOT NULL),
-           string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE s.consecutive_failures > 0), min(chime.option_interval(j.options, 'target_lag'))
-      INTO v_jobs, v_suspended, v_failing, v_target
+           string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE s.consecutive_failures > 0)
+      INTO v_jobs, v_suspended, v_failing
       FROM chime.job j JOIN chime.job_state s USING (job_id) WHERE j.active AND j.removed_at IS NULL AND v_name = ANY (j.views);
+    SELECT t.target_lag AS target, t.target_lag_from AS given_by INTO v_lag FROM chime.view_thresholds() AS t
+     WHERE t.view_schema = p_view.view_schema AND t.relation = p_view.relation;
     RETURN concat_ws('; ',
         CASE WHEN v_refreshed IS NULL THEN format('%s has not been filled yet', v_name)
              ELSE format('%s was refreshed last at %s', v_name, to_char(v_refreshed AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) END,
@@ -48,8 +50,9 @@ BEGIN
              WHEN v_jobs IS NULL THEN 'no job refreshes it'
              WHEN v_suspended IS NOT NULL THEN format('job %s is suspended', v_suspended)
              WHEN v_failing IS NOT NULL THEN format('job %s fails', v_failing)
-             WHEN v_target IS NULL THEN format('job %s runs by its schedule, and not for changes', v_jobs)
-             WHEN v_target > p_timeout THEN format('its target_lag of %s is longer than the timeout', v_target) END);
+             WHEN v_lag.given_by = 'downstream' THEN format('job %s runs when views that read it need it, and none has a target_lag', v_jobs)
+             WHEN v_lag.target IS NULL THEN format('job %s runs by its schedule, and not for changes', v_jobs)
+             WHEN v_lag.target > p_timeout THEN format('its target_lag of %s is longer than the timeout', v_lag.target) END);
 END $$;
 COMMENT ON FUNCTION chime.why_behind IS 'what keeps a view from holding what was committed, as far as readers may know';
 

@@ -98,6 +98,8 @@ CREATE UNIQUE INDEX job_name ON chime.job (name, (CASE WHEN removed_at IS NULL T
 CREATE INDEX job_configured ON chime.job (job_id) WHERE origin <> 'sql' AND removed_at IS NULL;
 -- What is due next is asked of each calendar that jobs have; names stand in it for the first jobs of one.
 CREATE INDEX job_calendar ON chime.job (calendar, name, job_id) WHERE active AND schedule <> '' AND problem IS NULL;
+-- Those that refresh views, of which there are few.
+CREATE INDEX job_refresh ON chime.job (job_id) WHERE active AND views <> '{}';
 CREATE INDEX job_idle ON chime.job (job_id) WHERE NOT active AND removed_at IS NULL;
 CREATE INDEX job_problem ON chime.job (name) WHERE problem IS NOT NULL;
 CREATE INDEX job_job_name ON chime.job (job_name, owner) WHERE origin = 'sql' AND removed_at IS NULL;

@@ -296,6 +296,22 @@ START_TEST(changed_sources_wake_the_jobs_of_views_with_a_target)
 }
 END_TEST
 
+/* Half of what the view above asks for, whoever declares the two. */
+START_TEST(a_view_of_a_plugin_is_as_fresh_as_the_one_above_needs)
+{
+    use_plugins(
+        "jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"downstream\"; };"
+        " refresh-weakness-patterns: { schedule = \"0 0 1 1 *\"; on = []; after = []; target_lag = \"1s\"; }; };");
+    lead_and_watch();
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
+    EXPECT_SQL(cluster, "SELECT target_lag || ' ' || target_lag_from FROM chime.view_status" LANE_VIEW,
+               "00:00:00.5 analytics.mv_weakness_patterns");
+    cluster_execute(cluster, SCORED("c", "50"));
+    WAIT_SQL(cluster, SAMPLES, "1", 60);
+    WAIT_SQL(cluster, "SELECT count(*) FROM analytics.mv_weakness_patterns", "1", 60);
+}
+END_TEST
+
 START_TEST(a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody)
 {
     use_plugins("jobs: { refresh-lane-distributions: { schedule = \"0 0 1 1 *\"; on = []; target_lag = \"none\";"
@@ -529,6 +545,7 @@ static Suite *watch_suite(void)
     tcase_add_test(events, without_a_session_jobs_run_from_time_to_time_and_people_are_told);
     tcase_add_test(events, the_views_of_submissions_follow_these_as_they_are_shipped);
     tcase_add_test(events, changed_sources_wake_the_jobs_of_views_with_a_target);
+    tcase_add_test(events, a_view_of_a_plugin_is_as_fresh_as_the_one_above_needs);
     tcase_add_test(events, a_change_that_waits_for_the_clock_is_noted_and_wakes_nobody);
     tcase_add_test(events, what_leaves_no_mark_is_found_by_a_close_look);
     tcase_add_test(events, a_view_is_noted_again_when_a_refresh_has_left_it_behind);

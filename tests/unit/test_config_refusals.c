@@ -121,9 +121,9 @@ static const struct {
      "%/conf.d/x.conf:4: \"on\" of job \"d\" names \"b\" twice\nHINT:  name it once\n"
      "%/conf.d/x.conf:5: \"on\" of job \"e\": expected a string or a list of strings, found a group\n"
      "HINT:  write \"a\" or [\"a\", \"b\"]\n"},
-    {"jobs: { a: { target_lag = \"downstream\";\n debounce = \"none\";\n warn_after = [\"5s\"]; }; };",
-     "%/conf.d/x.conf:1: job \"a\": target_lag \"downstream\" is not available yet\n"
-     "HINT:  write a duration such as 5s, or none\n"
+    {"jobs: { a: { target_lag = \"upstream\";\n debounce = \"none\";\n warn_after = [\"5s\"]; }; };",
+     "%/conf.d/x.conf:1: job \"a\": target_lag: \"upstream\" is not a duration\n"
+     "HINT:  write a whole number and one unit: 250ms, 5s, 10min, 2h or 1d; or none; or downstream\n"
      "%/conf.d/x.conf:2: job \"a\": debounce: \"none\" is not a duration\n"
      "HINT:  write a whole number and one unit: 250ms, 5s, 10min, 2h or 1d\n"
      "%/conf.d/x.conf:3: \"warn_after\" of job \"a\": expected one value, found a list\n"},

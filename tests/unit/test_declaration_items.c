@@ -55,6 +55,8 @@ START_TEST(changes_of_its_sources_make_a_job_run_too)
     job.on = NULL;
     job.debounce = NULL;
     assert_accepted();
+    option.value = "downstream";
+    assert_accepted();
     option.value = "none";
     assert_refused("nothing makes it run");
 }

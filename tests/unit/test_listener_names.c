@@ -97,6 +97,31 @@ START_TEST(what_is_known_of_views_is_carried_over_by_name)
 }
 END_TEST
 
+/* Nobody is woken for views that nobody needs, but who watches goes on to ask whether somebody does. */
+START_TEST(views_with_an_inherited_lag_are_watched_while_there_is_one)
+{
+    static const char *const views[] = {"a.one"};
+    struct listener_names list;
+    struct job *job = define_refresh("a", views, 1);
+    job->options->target_lag = TARGET_LAG_DOWNSTREAM;
+    struct scheduled *it = add(job);
+    start();
+    listener_names_fill(&list, scheduler);
+    ck_assert_uint_eq(list.view_count, 1);
+    ck_assert_int_eq(list.tightest, SCHEDULED_LAG_UNTOLD);
+    ck_assert(listener_name_wakes(&list.views[0]));
+    listener_names_finish(&list);
+    scheduled_inherit_lag(it, 0);
+    listener_names_fill(&list, scheduler);
+    ck_assert(list.view_count == 0 && list.inherits && !listener_names_empty(&list));
+    listener_names_finish(&list);
+    scheduled_inherit_lag(it, USEC_PER_SEC);
+    listener_names_fill(&list, scheduler);
+    ck_assert(list.view_count == 1 && list.views[0].target == USEC_PER_SEC);
+    listener_names_finish(&list);
+}
+END_TEST
+
 START_TEST(names_are_told_apart)
 {
     static const char *const three[] = {"a", "b", "c"};
@@ -119,7 +144,7 @@ START_TEST(a_list_of_nothing_is_one)
     add(define("a", "@hourly"));
     start();
     listener_names_fill(&list, scheduler);
-    ck_assert_uint_eq(list.channel_count + list.view_count, 0);
+    ck_assert(listener_names_empty(&list));
     listener_names_finish(&list);
 }
 END_TEST
@@ -130,6 +155,7 @@ int main(void)
         a_list_keeps_its_names_when_its_jobs_are_others,
         a_lists_names_are_its_own,
         what_is_known_of_views_is_carried_over_by_name,
+        views_with_an_inherited_lag_are_watched_while_there_is_one,
         names_are_told_apart,
         a_list_of_nothing_is_one,
     };

@@ -151,6 +151,9 @@ START_TEST(what_is_written_is_read_back)
     set(&from, "target_lag", "250ms");
     set(&from, "debounce_max", "none");
     struct job_options to = defaults(false);
+    set(&to, "target_lag", "downstream");
+    check_value(&to, "target_lag", "downstream");
+    ck_assert_int_eq(to.target_lag, TARGET_LAG_DOWNSTREAM);
     for (size_t i = 0; options_name(i) != NULL; i++) {
         char *text = options_value_text(&from, options_name(i));
         set(&to, options_name(i), text);
@@ -234,8 +237,8 @@ END_TEST
 START_TEST(names_and_values_kept_for_later_are_refused_as_such)
 {
     check_refused("throttle", "1h", "is not available yet", "later version");
-    check_refused("target_lag", "downstream", "target_lag \"downstream\" is not available yet", "or none");
     check_refused("warn_after", "downstream", "is not a duration", "or none");
+    check_refused("target_lag", "upstream", "is not a duration", "or none; or downstream");
     check_refused("overlap_policy", "cancel_other", "is not available yet", "skip, buffer_one, buffer_all");
     check_refused("overlap_policy", "allow_all", "is not available yet", "skip, buffer_one, buffer_all");
 }

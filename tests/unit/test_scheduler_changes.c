@@ -39,6 +39,26 @@ START_TEST(a_change_is_due_in_time_for_its_run_to_keep_the_lag)
 }
 END_TEST
 
+/* What was told last counts, from the next change on. */
+START_TEST(a_lag_is_inherited_where_the_job_says_so)
+{
+    struct job *job = define_woken_alone("a", 5);
+    job->options->target_lag = TARGET_LAG_DOWNSTREAM;
+    woken = add(job);
+    start();
+    ck_assert_int_eq(scheduled_target_lag(woken), SCHEDULED_LAG_UNTOLD);
+    scheduled_inherit_lag(woken, 60 * USEC_PER_SEC);
+    change_at(second(10));
+    scheduled_inherit_lag(woken, 20 * USEC_PER_SEC);
+    ck_assert_int_eq(scheduler_next(scheduler), second(40));
+    change_at(second(11));
+    ck_assert_int_eq(scheduler_next(scheduler), second(21));
+    scheduler_tick(scheduler, second(21));
+    claim_one(RUN_CHANGE, second(21), NULL);
+    ck_assert(job_is_driven(scheduled_job(woken)));
+}
+END_TEST
+
 START_TEST(nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for)
 {
     struct job *job = define_woken_alone("a", 5);
@@ -208,6 +228,7 @@ int main(void)
 {
     const TTest *const tests[] = {
         a_change_is_due_in_time_for_its_run_to_keep_the_lag,
+        a_lag_is_inherited_where_the_job_says_so,
         nothing_waits_for_more_when_the_end_of_all_runs_is_waited_for,
         a_change_is_ignored_while_anything_of_the_job_is_under_way,
         after_runs_that_failed_changes_wait_for_their_back_off,

@@ -180,6 +180,7 @@ export interface View {
     freshness: string | null;
     behind_ms: number | null;
     target_lag_ms: number | null;
+    target_lag_from: string | null;
     warn_after_ms: number | null;
     error_after_ms: number | null;
     pending: boolean | null;
