@@ -196,6 +196,8 @@ START_TEST(a_view_kept_by_sql_is_left_to_drop_view)
 {
     cluster_execute(cluster,
                     "SET ROLE pgchime; SELECT chime.keep_view('mine', 'SELECT 1 AS one', '{one}'); RESET ROLE");
+    EXPECT_SQL(cluster, "SELECT full_reason FROM chime.view WHERE relation = 'mine'",
+               "it reads no table, so no mark tells when it changes");
     ASSERT_RUN(6, PURGE("analytics.mine", "--yes"));
     complains("\"analytics.mine\" is a view that chime.keep_view made, and no plugin of a file");
     complains("HINT:  SELECT chime.drop_view('analytics.mine'); takes it away with its job");

@@ -306,8 +306,8 @@ START_TEST(a_view_of_a_plugin_is_as_fresh_as_the_one_above_needs)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.view_refresh WHERE refreshed_at IS NULL", "0", 60);
     EXPECT_SQL(cluster, "SELECT target_lag || ' ' || target_lag_from FROM chime.view_status" LANE_VIEW,
                "00:00:00.5 analytics.mv_weakness_patterns");
-    cluster_execute(cluster, SCORED("c", "50"));
-    WAIT_SQL(cluster, SAMPLES, "1", 60);
+    cluster_execute(cluster, SCORED("c", "50") ";" SCORED("c", "60"));
+    WAIT_SQL(cluster, SAMPLES, "2", 60);
     WAIT_SQL(cluster, "SELECT count(*) FROM analytics.mv_weakness_patterns", "1", 60);
 }
 END_TEST
