@@ -21,7 +21,7 @@ set(slow_tests
     keyed_watch large_catalog leadership ledger_day ledger_growth ledger_policies ledger_upgrade listener made modes
     plans plugins_live policies reload retention retention_cold retention_refusals role_sessions roles runs sample
     schedule_sql security seeds seen_faults several sinks sql_jobs sql_roles sql_scale upkeep verify_nightly
-    views_actions views_telemetry views_training waiting)
+    view_forms views_actions views_telemetry views_training waiting)
 
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")

@@ -94,7 +94,7 @@ START_TEST(the_corpus_has_the_same_verdicts_as_sql)
     WAIT_SQL(cluster,
              "SELECT count(*) FROM chime.view_refresh r JOIN chime.view v USING (view_schema, relation)"
              " JOIN chime.plugin_status p ON p.name = v.plugin"
-             " WHERE r.refreshed_at IS NULL AND view_schema = 'forms' AND p.state <> 'failed'",
+             " WHERE r.refreshed_at IS NULL AND v.view_schema = 'forms' AND p.state <> 'failed'",
              "0", SECONDS);
     EXPECT_SQL(cluster,
                "SELECT count(*) < 5 AND bool_and(reason LIKE '%gives the same key twice%') IS NOT FALSE"
