@@ -124,7 +124,7 @@ run 7 # serve
 run 8 # look
 expect "the view" "$(query 'SELECT string_agg(orders::text, $$,$$ ORDER BY day) FROM analytics.orders_per_day')" 24,24,24
 expect_match "views" "$(cat "$RUN_DIRECTORY/out")" '^orders_per_day +main +orders_per_day '
-expect "what it is refreshed by" "$(query "SELECT grain || coalesce(full_reason, ' alone') FROM chime.view")" '{day} alone'
+expect "what it is refreshed by" "$(query "SELECT grain::text || coalesce(full_reason, ' alone') FROM chime.view")" '{day} alone'
 expect_match "runs" "$(cat "$RUN_DIRECTORY/out")" 'refresh-orders-per-day.* succeeded '
 expect_match "its comment" "$(query "SELECT obj_description('analytics.orders_per_day'::regclass)")" '^Orders of each day \(UTC\) \(pgchime [0-9a-f]{16}\)$'
 
