@@ -86,7 +86,8 @@ START_TEST(all_that_asks_for_the_lag_hears_the_same)
     EXPECT_SQL(cluster, "SELECT warn_after || ' ' || error_after FROM chime.view_status WHERE relation = 'daily'",
                "00:00:05 00:01:00");
     EXPECT_SQL(cluster,
-               "SELECT string_agg(l, '; ') FROM chime.view v, chime.explain_view(v) AS l WHERE l LIKE 'target_lag%'",
+               "SELECT string_agg(l, '; ' ORDER BY l) FROM chime.view v, chime.explain_view(v) AS l"
+               " WHERE l LIKE 'target_lag%'",
                "target_lag: 00:00:02, as analytics.monthly reads it (downstream); target_lag: 00:00:04, as "
                "analytics.yearly reads it (downstream)");
     EXPECT_SQL(cluster, "SELECT string_agg(target_lag, ' ' ORDER BY name) FROM chime.job_status",
