@@ -36,3 +36,4 @@ settle()
         *INSERT*) settled ;;
     esac
 }
+link_build() { ln -s "$ROOT_DIRECTORY/build" build; }

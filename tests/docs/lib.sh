@@ -126,7 +126,7 @@ page_conf() # LINE FILE TEXT
     mkdir -p "$scratch/conf.d" "$scratch/plugins"
     cp ./*.sql "$scratch" 2>/dev/null || :
     if grep -q '^databases:' <<<"$3"; then
-        printf '%s' "${3//\/path\/to\/build\/plugins/plugins}" >"$scratch/pgchime.conf"
+        printf '%s' "$3" >"$scratch/pgchime.conf"
     else
         cat >"$scratch/pgchime.conf" <<END
 databases: { main: { conninfo = "dbname=app"; pools: { heavy = 1; }; }; };
