@@ -15,11 +15,12 @@ END
     PGUSER=shop psql -q -c 'GRANT UPDATE ON orders TO pgchime' -c 'GRANT INSERT ON totals TO pgchime'
 }
 
-# One run of close-orders, and the view's first refresh by its job.
+# One run of close-orders, and one of the view's job.
 first_runs()
 {
     await "the jobs" "SELECT count(*) >= 4 FROM chime.job WHERE active"
     pgchime run close-orders --wait >/dev/null
+    pgchime run pgchime/daily_orders --wait >/dev/null
     settled
 }
 
