@@ -81,7 +81,10 @@ BEGIN
     IF p_text IS NULL THEN
         RETURN;
     END IF;
-    PERFORM chime.refuse_frozen(p_text, 'a materialized view is refreshed as a whole: choose another mode') WHERE p_view.mode = 'matview';
+    IF p_view.mode = 'matview' THEN
+        RAISE EXCEPTION 'view %.% is to be a materialized view, of which no rows can be frozen', p_view.view_schema, p_view.relation
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'choose another mode: auto, keyed or full';
+    END IF;
     PERFORM chime.refuse_several(format(E'CREATE VIEW chime.freezing AS SELECT FROM pg_class WHERE (\n%s\n)', p_text));
     EXECUTE format('CREATE TABLE chime.freezing AS SELECT %s FROM %s WITH NO DATA', chime.capture_columns(p_view.key, ''), chime.live_of(p_view));
     BEGIN
@@ -349,7 +352,9 @@ BEGIN
             until := format('(SELECT max(%I) + interval %L FROM %s)', v_view.frozen_by, v_view.frozen_after, v_groups);
         END IF;
         words := CASE WHEN needed IS NULL THEN format('view %s freezes rows, and which rows of %s the others need is not known', view, p_table)
-                      ELSE format('view %s needs rows until its column %s has been %s ago', view, v_view.frozen_by, justify_hours(v_view.frozen_after)) END;
+                      ELSE format('view %s needs rows until its column %s has been %s ago', view, v_view.frozen_by, justify_hours(v_view.frozen_after))
+                          || coalesce(to_char(chime.frozen_at(v_view.view_schema, v_view.relation) AT TIME ZONE 'UTC',
+                                              '" at a refresh; the last was at "YYYY-MM-DD HH24:MI:SS"Z"'), '; it was not refreshed yet') END;
         RETURN NEXT;
     END LOOP;
 END $$;
