@@ -1,108 +1,122 @@
 # shellcheck shell=bash disable=SC2154,SC2034 # lib.sh and script/package set and use it
-# packaging/container, without a registry: each line of Containerfile is done in a Debian 12 made by debootstrap, and what
-# compose.yaml and kubernetes.yaml start is started in that root as the image would start it, with PostgreSQL in another one and
-# a network of their own.
+# docs/containers.md and packaging/container by Podman, without a registry: debian:bookworm-slim is a Debian 12 by debootstrap. The image is built
+# from Containerfile, and what the page, compose.yaml and kubernetes.yaml start is started as they say, beside a PostgreSQL, in a network of their own.
 # SPDX-License-Identifier: PostgreSQL
 container_files=packaging/container
-python3 - "$container_files" >"$RUN_DIRECTORY/read" <<'END' || die "the YAML of $container_files cannot be read: $(cat "$RUN_DIRECTORY/read")"
-import sys, yaml
-folder = sys.argv[1]
-compose = yaml.safe_load(open(folder + "/compose.yaml"))["services"]
-for service in compose.values(): # what is mounted is there
-    for config in service.get("configs", []):
-        assert config["source"] in yaml.safe_load(open(folder + "/compose.yaml"))["configs"], config
-assert set(compose) == {"db", "sql", "setup", "pgchime", "web"}, compose
-kinds = {d["kind"]: d for d in yaml.safe_load_all(open(folder + "/kubernetes.yaml"))}
-deployment = kinds["Deployment"]["spec"]
-pod = deployment["template"]["spec"]
-assert deployment["replicas"] == 2
-assert deployment["selector"]["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
-mounts = {m["name"] for c in pod["containers"] for m in c["volumeMounts"]}
-assert mounts == {v["name"] for v in pod["volumes"]}
-maps = {d["metadata"]["name"]: d["data"] for d in yaml.safe_load_all(open(folder + "/kubernetes.yaml")) if d["kind"] == "ConfigMap"}
-for mount in pod["containers"][0]["volumeMounts"]:
-    if "subPath" in mount: # the file is in the map
-        volume = next(v for v in pod["volumes"] if v["name"] == mount["name"])
-        assert mount["subPath"] in maps[volume["configMap"]["name"]], mount
-print("url", compose["pgchime"]["environment"]["DATABASE_URL"])
-print("web", compose["web"]["entrypoint"][2])
-print("liveness", pod["containers"][0]["livenessProbe"]["exec"]["command"][2])
-open(sys.argv[1] + "/../../build/kubernetes.conf", "w").write(maps["pgchime"]["pgchime.conf"])
-END
-read_of() { sed -n "s/^$1 //p" "$RUN_DIRECTORY/read"; }
-
-# --- the image ------------------------------------------------------------------------------------------------------
-new_root image
-image=$root
-new_environment=()
-while IFS= read -r line; do
-    words=${line#* }
-    case ${line%% *} in
-        FROM) expect "the base" "$words" debian:bookworm-slim ;;
-        COPY)
-            read -r -a files <<<"$words"
-            case ${files[-1]} in */) mkdir -p "$image${files[-1]}" ;; *) mkdir -p "$(dirname "$image${files[-1]}")" ;; esac
-            # shellcheck disable=SC2206 # patterns
-            sources=(${files[@]:0:${#files[@]}-1})
-            install -m 644 "${sources[@]}" "$image${files[-1]}"
-            ;;
-        RUN) check "RUN $words" in_root sh -c "$words" ;;
-        USER) user=$words ;;
-        HEALTHCHECK) health=${words#*CMD } ;;
-        ENTRYPOINT) entrypoint=$words ;;
-        CMD) command=$words ;;
-    esac
-done < <(grep -v '^#' "$container_files/Containerfile")
-expect "what it starts" "$entrypoint $command" '["pgchime"] ["serve"]'
+mkdir "$RUN_DIRECTORY/read"
+python3 packaging/test/container_files.py "$container_files" "$RUN_DIRECTORY/read" || die "$container_files is not as it should be"
+read_of() { cat "$RUN_DIRECTORY/read/$1"; }
 
 # --- a network with a database ----------------------------------------------------------------------------------------
 new_root db
 db=$root
 install_in_root postgresql iproute2
-# With its first process all end.
-trap 'kill -KILL "$network" "$holder" 2>/dev/null; sleep 1; umount -R "$db" "$image" 2>/dev/null || true' EXIT
-unshare -n -p --fork --kill-child sleep infinity &
+# With its first process all end. crun takes no cgroups of both versions at once: it sees none of the second.
+trap 'pod rm -fa -t 0 >/dev/null 2>&1; kill -KILL "$network" "$holder" 2>/dev/null; sleep 1; umount -R "$db" 2>/dev/null || true' EXIT
+unshare -m -n -p --fork --kill-child sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; exec sleep infinity' &
 holder=$!
 disown "$holder"
 until_it "a network" 10 pgrep -P "$holder"
 network=$(pgrep -P "$holder")
-in_network() { nsenter -t "$network" -n -p -- chroot "$1" "${clean_environment[@]}" "${@:2}"; }
-in_network "$db" ip link set lo up
-in_network "$db" sh -c "echo 'host all all 127.0.0.1/32 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf; mount -t tmpfs tmpfs /dev/shm
+in_network() { nsenter -t "$network" -n -p -- chroot "$db" "${clean_environment[@]}" "$@"; }
+in_network ip link set lo up
+# Podman, where it sees and changes nothing of whoever runs this.
+pod()
+{
+    # shellcheck disable=SC2016 # for the shell in there
+    nsenter -t "$network" -m sh -c 'cd "$0" && exec podman "$@"' "$PWD" --root "$RUN_DIRECTORY/podman" --runroot "$RUN_DIRECTORY/podman.run" \
+        --storage-driver vfs --cgroup-manager cgroupfs --events-backend none "$@"
+}
+in_network sh -c "echo 'host all all 127.0.0.1/32 scram-sha-256' >>/etc/postgresql/15/main/pg_hba.conf; mount -t tmpfs tmpfs /dev/shm
     pg_ctlcluster 15 main start"
-as_dba() { in_network "$db" runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
+as_dba() { in_network runuser -u postgres -- psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 until_it "PostgreSQL answers" 60 as_dba -c 'SELECT 1'
 as_dba -c 'CREATE DATABASE app'
-echo '127.0.0.1 db localhost' >"$image/etc/hosts"
-in_network "$image" pgchime init --sql app >"$db/tmp/pgchime.sql"
-echo "ALTER ROLE pgchime PASSWORD 'example'" >>"$db/tmp/pgchime.sql"
-as_dba -d postgres -f /tmp/pgchime.sql >/dev/null
 
-# --- what is started --------------------------------------------------------------------------------------------------
-as_image() # VARIABLE=VALUE... COMMAND...: as USER, with the environment of a container
+# --- the image ------------------------------------------------------------------------------------------------------
+tar -C "$base" --exclude=./.complete --exclude='./var/cache/apt/archives/*.deb' -c . | pod import - docker.io/library/debian:bookworm-slim >"$RUN_DIRECTORY/import.log" 2>&1 ||
+    die "$(tail -5 "$RUN_DIRECTORY/import.log")"
+limits=(--cgroups disabled --ulimit nofile=1024:1024 --ulimit nproc=1024:1024) # what a sandbox lets it set
+as_everywhere=("${limits[@]}" --network "ns:/proc/$network/ns/net" --add-host db:127.0.0.1 --add-host db.example.net:127.0.0.1 --log-driver k8s-file)
+start() # NAME OPTION... IMAGE [COMMAND...]
 {
-    in_network "$image" setpriv --reuid "$user" --regid "$user" --clear-groups env "$@"
+    check "podman run: $1" pod run -d --name "$1" "${as_everywhere[@]}" "${@:2}"
 }
+# For the commands of the page.
+podman()
+{
+    case $1 in
+        build) check "podman build" pod build --pull-never --isolation chroot --network host "${@:2}" ;;
+        run) start page "${@:2}" ;;
+        *) die "docs/containers.md has another command: podman $*" ;;
+    esac
+}
+page_has() { grep "^podman $1 " docs/containers.md || die "docs/containers.md has no \"podman $1\""; }
+eval "$(page_has build)"
+health() { pod healthcheck run "$1"; }
+exit_code() { pod inspect --format '{{.State.ExitCode}}' "$1"; }
 url="DATABASE_URL=$(read_of url)"
-mkdir -p "$image/etc/pgchime/conf.d"
-config_of() { python3 -c "import sys, yaml; print(yaml.safe_load(open('$container_files/compose.yaml'))['configs']['$1']['content'])"; }
-config_of jobs >"$image/etc/pgchime/conf.d/jobs.conf"
-config_of web >"$image/etc/pgchime-web/web.conf"
-as_image "$url" pgchime serve >"$RUN_DIRECTORY/serve.log" 2>&1 &
-healthy() { as_image "$url" sh -c "$health"; }
-until_it "a daemon leads, and its HEALTHCHECK is well" 60 healthy
+
+# --- compose.yaml -----------------------------------------------------------------------------------------------------
+mkdir "$RUN_DIRECTORY/sql"
+pod run --rm "${limits[@]}" --network none -v "$RUN_DIRECTORY/sql:/sql" --user root --entrypoint sh pgchime -c "$(read_of sql)" >"$RUN_DIRECTORY/start.log" 2>&1 ||
+    die "$(cat "$RUN_DIRECTORY/start.log")"
+cp "$RUN_DIRECTORY/sql/pgchime.sql" "$db/tmp/"
+as_dba -d postgres -f /tmp/pgchime.sql >/dev/null
+as_dba -c "ALTER ROLE pgchime PASSWORD 'secret'"
+eval "$(page_has run)"
+until_it "what the page starts is well" 60 health page
+check "and ends" pod stop -t 60 page
+as_dba -c "ALTER ROLE pgchime PASSWORD 'example'"
+start first -e "$url" --read-only --tmpfs /tmp -v "$RUN_DIRECTORY/read/jobs.conf:/etc/pgchime/conf.d/jobs.conf:ro" pgchime
+until_it "a daemon leads, and its HEALTHCHECK is well" 60 health first
 ran() { [ "$(as_dba -d app -c "SELECT count(*) > 0 FROM chime.runs WHERE job = 'hello' AND state = 'succeeded'")" = t ]; }
 until_it "a job of a mounted file ran" 60 ran
-check "each line of the log is JSON" python3 -c "import json; [json.loads(line)['message'] for line in open('$RUN_DIRECTORY/serve.log')]"
-as_image "$url" sh -c "$(read_of web)" >"$RUN_DIRECTORY/web.log" 2>&1 &
-page() { in_network "$image" curl -sf http://127.0.0.1:8743/ || { cat "$RUN_DIRECTORY/web.log"; return 1; }; }
-until_it "the page answers" 60 page
+check "each line of the log is JSON" python3 -c "import json, sys; [json.loads(line)['message'] for line in sys.stdin]" < <(pod logs first 2>&1)
+expect "it is the first process, and not root" "$(pod exec first sh -c 'tr "\0" " " </proc/1/cmdline; id -u')" "pgchime serve 10001"
+start web -e "$url" --entrypoint sh -v "$RUN_DIRECTORY/read/web.conf:/etc/pgchime-web/web.conf:ro" pgchime -c "$(read_of web)"
+web_is_well() { pod exec web sh -c "$(read_of web-health)"; }
+until_it "the page is well" 60 web_is_well
+token=$(pod logs web 2>&1 | sed -n 's/^token: //p')
+expect "it shows the job's runs" "$(pod exec web curl -fsS -H "Authorization: Bearer $token" \
+    'http://127.0.0.1:8743/api/v1/d/main/runs?state=succeeded&limit=1' | grep -c '"hello"')" 1
 
-# --- the manifest: a second daemon of its configuration ---------------------------------------------------------------------
-cp build/kubernetes.conf "$image/etc/pgchime/kubernetes.conf"
-rm build/kubernetes.conf
-as_image "$url" POD_NAME=pgchime-1 pgchime serve --config /etc/pgchime/kubernetes.conf >"$RUN_DIRECTORY/second.log" 2>&1 &
-follows() { [ "$(as_dba -d app -c "SELECT 'pgchime-1' = ANY (followers) FROM chime.leader_status")" = t ]; }
-until_it "the second one follows" 60 follows
-as_image "$url" POD_NAME=pgchime-1 PGCHIME_CONFIG=/etc/pgchime/kubernetes.conf sh -c "$(read_of liveness)" || die "the liveness probe fails"
-say "ok: the liveness probe"
+# --- kubernetes.yaml: a second daemon, as a user of no name, its password in files ----------------------------------------------
+password=$(sed 's,^postgres://pgchime:\([^@]*\)@.*,\1,' <<<"$(read_of url)")
+mkdir "$RUN_DIRECTORY/secret"
+printf '[app]\nhost=db\ndbname=app\nuser=pgchime\npassword=%s\n' "$password" >"$RUN_DIRECTORY/secret/pg_service.conf"
+chmod 440 "$RUN_DIRECTORY/secret/pg_service.conf" # as those of Kubernetes are, with fsGroup
+start second -e PGSERVICEFILE=/secret/pg_service.conf -e PGSERVICE=app -e POD_NAME=pgchime-1 --user 1000650000:0 --read-only --tmpfs /tmp:mode=1777 \
+    --cap-drop all --security-opt no-new-privileges -v "$RUN_DIRECTORY/secret:/secret:ro" \
+    -v "$RUN_DIRECTORY/read/kubernetes-pgchime.conf:/etc/pgchime/pgchime.conf:ro" -v "$RUN_DIRECTORY/read/jobs.conf:/etc/pgchime/conf.d/jobs.conf:ro" pgchime
+follows() { [ "$(as_dba -d app -c "SELECT '$1' = ANY (followers) FROM chime.leader_status")" = t ]; }
+until_it "the second one follows" 60 follows pgchime-1
+for probe in livenessProbe readinessProbe; do
+    check "its $probe" pod exec second sh -c "$(read_of "$probe")"
+done
+printf 'db:5432:app:pgchime:%s\n' "$password" >"$RUN_DIRECTORY/secret/passfile"
+chown 10001 "$RUN_DIRECTORY/secret/passfile"
+chmod 400 "$RUN_DIRECTORY/secret/passfile"
+pod run --rm "${as_everywhere[@]}" -v "$RUN_DIRECTORY/secret:/secret:ro" \
+    -e PGPASSFILE=/secret/passfile -e DATABASE_URL=postgres://pgchime@db/app pgchime status --no-header -o csv >"$RUN_DIRECTORY/said" 2>&1 ||
+    die "$(cat "$RUN_DIRECTORY/said")"
+expect "status, by a passfile" "$(cut -d, -f1,2 "$RUN_DIRECTORY/said")" main,true
+
+# --- they end -----------------------------------------------------------------------------------------------------------
+as_dba -d app -c "SET ROLE pgchime" -c "SELECT chime.schedule('slow', '0 0 29 2 *', 'SELECT pg_sleep(5)')" -c "SELECT chime.run_now('slow')" >/dev/null
+slow_is() { [ "$(as_dba -d app -c "SELECT string_agg(state::text, ',') FROM chime.runs WHERE job LIKE '%slow'")" = "$1" ]; }
+until_it "a run is in flight" 30 slow_is running
+peak=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$(pod inspect --format '{{.State.Pid}}' first)/status")
+say "the daemon's memory at its peak: $((peak / 1024)) MB"
+[ "$((peak / 1024))" -lt "$(($(read_of memory) / 2))" ] || die "that is more than half of the limit in kubernetes.yaml"
+check "podman stop" pod stop -t 60 first
+expect "it ended by itself" "$(exit_code first)" 0
+expect "the run in flight was waited for" "$(as_dba -d app -c "SELECT state FROM chime.runs WHERE job LIKE '%slow'")" succeeded
+leads() { [ "$(as_dba -d app -c "SELECT alive AND instance = '$1' FROM chime.leader_status")" = t ]; }
+until_it "the other one leads" 30 leads pgchime-1
+check "podman stop, of the page" pod stop -t 20 web
+expect "so does it" "$(exit_code web)" 0
+in_network pg_ctlcluster 15 main stop -m fast
+check "its livenessProbe, without a database" pod exec second sh -c "$(read_of livenessProbe)"
+if pod exec second sh -c "$(read_of readinessProbe)"; then die "it is ready without a database"; fi
+say "ok: its readinessProbe fails then"

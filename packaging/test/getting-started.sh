@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # docs/getting-started.md, word for word, under a real systemd on a Debian fresh from debootstrap, and the upgrade as
-# docs/operating.md has it; what the pages say is looked at, and it is all taken away again, as they say.
+# docs/upgrading.md has it; what the pages say is looked at, and it is all taken away again, as they say.
 # SPDX-License-Identifier: PostgreSQL
 boot_debian getting-started
 database=shop
@@ -57,7 +57,8 @@ since=$(sql "SELECT clock_timestamp()")
 past=$(history "$since")
 kept=$(rows_kept)
 configured=$(configuration)
-open_page docs/operating.md
+open_page docs/upgrading.md
+number=1 # upgrade.sh looks before
 run_blocks 1
 since_upgrade=$(sql "SELECT clock_timestamp()")
 expect "the new version" "$(in_container dpkg-query -W -f "\${Version}" pgchime pgchime-plugins pgchime-dev)" "$version+next$version+next$version+next"

@@ -10,6 +10,7 @@
 #   open_page FILE, run_blocks HOW-MANY     what a page has people type, typed in there
 #   make_next NAME...           in /root, these packages as NAME_NEW_amd64.deb, under a higher version
 #   check WHAT COMMAND..., expect WHAT IS SHOULD-BE
+#   skip REASON                 ends a test that this machine does not allow
 # SPDX-License-Identifier: PostgreSQL
 base=$ROOT_DIRECTORY/build/package-test/base
 debian_mirror=${PGCHIME_DEBIAN_MIRROR:-http://deb.debian.org}
@@ -18,6 +19,13 @@ leader=''
 container=''
 clean_environment=(env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
     DEBIAN_FRONTEND=noninteractive)
+
+skip_status=77
+skip()
+{
+    say "skipped: $1"
+    exit "$skip_status"
+}
 
 expect()
 {
@@ -113,7 +121,9 @@ boot()
     systemd-nspawn --quiet --register=no --keep-unit --private-network --console=pipe -b -D "$root" \
         >"$RUN_DIRECTORY/container.log" 2>&1 </dev/null &
     container=$!
-    until_it "the container has an init" 20 pgrep -P "$container"
+    has_begun() { pgrep -P "$container" || ! kill -0 "$container"; }
+    until_it "the container has an init" 20 has_begun
+    kill -0 "$container" 2>/dev/null || skip "systemd-nspawn boots nothing here: $(tail -1 "$RUN_DIRECTORY/container.log")"
     leader=$(pgrep -P "$container" | head -1)
     until_it "systemd runs in it" 90 in_container systemctl is-active basic.target
     in_container systemctl is-system-running --wait >/dev/null 2>&1 || true
@@ -135,7 +145,7 @@ boot_debian()
     new_root "$1"
     shift
     install_in_root systemd systemd-sysv
-    fetch postgresql gcc libc6-dev pkg-config "$@" $(deb pgchime pgchime-plugins pgchime-dev)
+    fetch postgresql gcc libc6-dev pkg-config "$@" $(deb pgchime pgchime-plugins pgchime-dev pgchime-web)
     boot
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
 # The service under a real systemd: it idles, goes to work, reloads, is watched, and its drop-ins do what they say.
 # SPDX-License-Identifier: PostgreSQL
-boot_debian service zsh fish bash-completion
+boot_debian service zsh fish bash-completion curl
 install_in_container postgresql
 install_in_container $(deb pgchime pgchime-plugins)
 expect "it is enabled" "$(in_container systemctl is-enabled pgchime)" enabled
@@ -32,6 +32,18 @@ until_it "a faulty configuration changes nothing" 10 status_is 'leads 1 database
 sed -i 's/coninfo =/conninfo =/' "$root/etc/pgchime/pgchime.conf"
 check "and mended" in_container systemctl reload pgchime
 until_it "the remark is gone" 10 status_is 'leads 1 database'
+
+# The page, as docs/web.md has it: by peer, as a role of its own.
+install_in_container curl $(deb pgchime-web)
+expect "without web.conf it does not begin" "$(in_container systemctl is-active pgchime-web)" inactive
+open_page docs/web.md
+run_blocks 1
+token=$(sed -n 's/^token: //p' "$RUN_DIRECTORY/said")
+page() { in_container curl -fsS -H "Authorization: Bearer $token" "http://127.0.0.1:8743$1"; }
+until_it "the page answers" 20 page /readyz
+expect "it shows the job's runs" "$(page '/api/v1/d/main/runs?state=succeeded&limit=1' | grep -c '"job": *"tick"')" 1
+expect "nobody without a token" "$(in_container curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8743/api/v1/d/main/runs)" 401
+check "it stops at once" in_container systemctl stop pgchime-web
 
 # A password by LoadCredential, as the drop-in says.
 sql "ALTER ROLE pgchime PASSWORD 'geheim'" >/dev/null

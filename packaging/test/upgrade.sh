@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
-# An upgrade with a run in flight, under a real systemd: the run is waited for, no slot is lost, none runs twice.
+# An upgrade by docs/upgrading.md, word for word, with a run in flight, under a real systemd: the run is waited for, no slot is lost, none runs
+# twice. Then the way back that the page has.
 # SPDX-License-Identifier: PostgreSQL
 boot_debian upgrade
 install_in_container postgresql
@@ -17,11 +18,14 @@ check "reload" in_container systemctl reload pgchime
 until_it "it leads" 30 status_is 'leads 1 database'
 until_it "ticks" 30 query_is "SELECT count(*) > 2 FROM chime.runs WHERE job = 'tick'" t
 
-make_next pgchime pgchime-plugins
+make_next pgchime pgchime-plugins pgchime-dev
+open_page docs/upgrading.md
+run_blocks 1 # a backup, and a look
+expect "the new program looked at the schema" "$(grep -c 'schema chime is at migration [0-9]*, the newest' "$RUN_DIRECTORY/said")" 1
 before=$(show pgchime MainPID)
 in_container runuser -u pgchime -- pgchime run long >/dev/null
 until_it "a run is in flight" 20 query_is "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(8)%' AND state = 'active' AND pid <> pg_backend_pid()" 1
-check "upgrade" in_container dpkg -i /root/pgchime_NEW_amd64.deb /root/pgchime-plugins_NEW_amd64.deb
+run_blocks 1
 expect "the run in flight" "$(sql "SELECT state FROM chime.runs WHERE job = 'long'") $(sql "SELECT count(*) FROM effect WHERE job = 'long'")" "succeeded 1"
 [ "$(show pgchime MainPID)" != "$before" ] || die "the old process still serves"
 until_it "the new one leads" 30 status_is 'leads 1 database'
@@ -31,3 +35,13 @@ in_container systemctl stop pgchime
 expect "effects and successes" "$(sql "SELECT (SELECT count(*) FROM effect WHERE job = 'tick') - (SELECT count(*) FROM chime.runs WHERE job = 'tick' AND state = 'succeeded')")" 0
 expect "slots without a row" "$(slots_without_a_row tick '1 s')" ""
 expect "slots that ran twice" "$(sql "SELECT count(*) FROM (SELECT slot FROM chime.runs WHERE job = 'tick' AND state = 'succeeded' GROUP BY 1 HAVING count(*) > 1) s")" 0
+
+# --- back ---------------------------------------------------------------------------------------------------------------
+for file in "$root"/root/pgchime{,-plugins,-dev}_[0-9]*.deb; do
+    cp "$file" "${file%%_*}_OLD_amd64.deb"
+done
+run_blocks 1
+expect "the old version" "$(in_container dpkg-query -W -f "\${Version}" pgchime pgchime-plugins pgchime-dev | grep -c next)" 0
+until_it "it leads again, where it was restored" 30 status_is 'leads 1 database'
+since=$(sql "SELECT clock_timestamp()")
+until_it "and runs" 30 query_is "SELECT count(*) > 2 FROM chime.runs WHERE job = 'tick' AND state = 'succeeded' AND started_at > '$since'" t

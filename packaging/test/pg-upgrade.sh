@@ -1,0 +1,57 @@
+# shellcheck shell=bash disable=SC2154,SC2034,SC2046 # lib.sh and script/package set and use it; paths have no blanks
+# docs/upgrading.md, PostgreSQL by pg_upgrade, word for word, under a real systemd: Debian 12's server becomes that of a later Debian, and jobs,
+# history and views go on.
+# SPDX-License-Identifier: PostgreSQL
+# What a later Debian only recommends can be in the way of what is of Debian 12 here.
+later=${PGCHIME_LATER_DEBIAN:-forky}
+new_root pg-upgrade
+install_in_root systemd systemd-sysv postgresql
+in_root apt-get install -y -q $(deb pgchime) >"$RUN_DIRECTORY/apt.log" 2>&1 || die "$(tail -30 "$RUN_DIRECTORY/apt.log")"
+in_root apt-get purge -y -q pgchime >"$RUN_DIRECTORY/apt.log" 2>&1 # what it needs stays
+echo "deb $debian_mirror/debian $later main" >"$root/etc/apt/sources.list.d/later.list"
+in_root apt-get -q -o Acquire::Check-Valid-Until=false update >"$RUN_DIRECTORY/apt.log" 2>&1 || skip "Debian $later cannot be reached: $(tail -1 "$RUN_DIRECTORY/apt.log")"
+newest=$(in_root apt-cache search --names-only '^postgresql-1[0-9]$' | sed 's/^postgresql-\([0-9]*\) .*/\1/' | sort -n | tail -1)
+[ "$newest" -gt 15 ] || skip "Debian $later has no PostgreSQL newer than 15"
+echo 'APT::Install-Recommends "false";' >"$root/etc/apt/apt.conf.d/no-recommends"
+fetch "postgresql-$newest"
+mv "$root/etc/apt/sources.list.d/later.list" "$root/root/"
+boot
+
+in_container runuser -u postgres -- createdb app
+open_page README.md
+run_blocks 1
+sql "CREATE TABLE orders (id bigint, day date); CREATE INDEX ON orders (day); GRANT SELECT, TRIGGER ON orders TO pgchime
+    ; INSERT INTO orders SELECT n, '2026-11-01'::date + n % 20 FROM generate_series(1, 1000) n" >/dev/null
+cat >"$root/etc/pgchime/conf.d/shop.conf" <<'END'
+jobs: { tick: { schedule = "1 seconds"; command = "SELECT 1"; }; };
+views: { daily_orders: { sql = "SELECT day, count(*) AS orders FROM orders GROUP BY 1"; target_lag = "1s"; }; };
+END
+check "reload" in_container systemctl reload pgchime
+ticks() { query_is "SELECT count(*) > 2 FROM chime.runs WHERE job = 'tick' AND state = 'succeeded' AND started_at > '$1'" t; }
+follows() { query_is "SELECT (SELECT sum(orders) FROM analytics.daily_orders) = (SELECT count(*) FROM orders) AND (SELECT method = 'keyed' FROM chime.view_status)" t; }
+goes_on()
+{
+    until_it "it leads" 30 status_is 'leads 1 database'
+    until_it "its jobs run" 30 ticks "$(sql 'SELECT clock_timestamp()')"
+    sql "INSERT INTO orders VALUES (1, '2026-11-05')" >/dev/null
+    until_it "the view follows" 30 query_is "SELECT (SELECT sum(orders) FROM analytics.daily_orders) = (SELECT count(*) FROM orders)" t
+    sql "INSERT INTO orders VALUES (1, '2026-11-06')" >/dev/null
+    until_it "and by groups" 30 follows
+}
+goes_on
+since=$(sql "SELECT clock_timestamp()")
+history() { sql "SELECT md5(string_agg(r::text, ',' ORDER BY run_id)), count(*) FROM chime.runs r WHERE finished_at < '$since'"; }
+past=$(history)
+system=$(sql "SELECT system FROM chime.leader")
+
+mv "$root/root/later.list" "$root/etc/apt/sources.list.d/"
+open_page docs/upgrading.md
+number=3
+blocks=$(sed "s/\\b18\\b/$newest/g" <<<"$blocks") # what this Debian has
+run_blocks 1
+expect "the server" "$(sql "SELECT current_setting('server_version_num')::int / 10000")" "$newest"
+goes_on
+[ "$(sql "SELECT system FROM chime.leader")" != "$system" ] || die "it is the old server"
+expect "the history" "$(history)" "$past"
+expect "jobs that are late or fail" "$(in_container runuser -u pgchime -- pgchime status --no-header -o csv | wc -l)" 1
+until_it "verify finds no difference" 20 in_container runuser -u pgchime -- pgchime verify
