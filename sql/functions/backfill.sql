@@ -72,7 +72,7 @@ DECLARE v_before timestamptz := chime.frozen_at(p_view.view_schema, p_view.relat
 BEGIN
     IF p_view.frozen_by = chime.grain_time(p_view) AND cardinality(p_view.frozen_columns) = 1 AND coalesce(p_from < v_before, true) AND v_before IS NOT NULL THEN
         RAISE EXCEPTION 'groups of %.% before % are frozen: they stay as they are', p_view.view_schema, p_view.relation, v_before USING ERRCODE = 'CH008',
-            HINT = format('--from ''%s'' computes those after them', to_char(v_before, 'YYYY-MM-DD HH24:MI:SS"Z"'));
+            HINT = format('--from ''%s'' computes those after them', to_char(date_trunc('second', v_before + interval '999999 us'), 'YYYY-MM-DD HH24:MI:SS"Z"'));
     END IF;
 END $$;
 COMMENT ON FUNCTION chime.refuse_frozen_range IS 'raises when a range that is to be computed again has frozen groups';

@@ -151,6 +151,12 @@ START_TEST(a_backfill_leaves_frozen_groups_and_refuses_a_range_of_them)
                "groups of kept.daily before 2026-01-05 00:00:00+00 are frozen: they stay as they are");
     EXPECT_SQL(cluster, "SELECT total FROM chime.begin_backfill('kept.daily', '2026-01-05 00:00:00+00', NULL, NULL)",
                "6");
+    /* what the hint says is not refused again */
+    AT("2026-01-25 00:00:00.5+00", "daily", "keyed 0: +0 ~0 -0");
+    EXPECT_SQL(cluster, "SELECT app.hint($$SELECT chime.begin_backfill('kept.daily', '2026-01-02', NULL, NULL)$$)",
+               "--from '2026-01-05 00:00:01Z' computes those after them");
+    EXPECT_SQL(cluster, "SELECT total FROM chime.begin_backfill('kept.daily', '2026-01-05 00:00:01Z', NULL, NULL)",
+               "5");
 }
 END_TEST
 

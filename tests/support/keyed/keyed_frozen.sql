@@ -46,6 +46,17 @@ EXCEPTION WHEN OTHERS THEN
     RETURN SQLERRM;
 END $$;
 
+CREATE FUNCTION app.hint(p_statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    v_hint text;
+BEGIN
+    EXECUTE p_statement;
+    RETURN 'it did not fail';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS v_hint = PG_EXCEPTION_HINT;
+    RETURN v_hint;
+END $$;
+
 -- --- a walk ----------------------------------------------------------------------------------------------------------
 -- What the oracle knows of a view: before a refresh, the rows that are frozen as they are kept, and what the definition
 -- gives for the others.
