@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "loop/supervisor.h"
 #include "report/metrics.h"
 #include "report/output.h"
@@ -152,12 +153,19 @@ static bool is_for_tiles(const struct http_target *target)
     return page_is_for_tiles(&below);
 }
 
-/* As it is: without a choice, so that nobody in particular can ask for many. */
-static bool is_public_tile(const struct web *web, const struct http_target *target)
+/* As it is written, and without a choice: nobody in particular can have it read more than once by asking for it in many
+ * ways. */
+static bool is_public_tile(const struct web *web, const struct http_request *request, const struct http_target *target)
 {
     struct http_target below = below_api(target);
-    return below.query_count == 0 && below.part_count == 5 && page_is_for_tiles(&below) &&
-           web_tile_is_public(web->config, below.parts[1], below.parts[3], below.parts[4]);
+    if (below.part_count != 5 || !page_is_for_tiles(&below) ||
+        !web_tile_is_public(web->config, below.parts[1], below.parts[3], below.parts[4])) {
+        return false;
+    }
+    char *plain = xasprintf("/api/v1/d/%s/tile/%s/%s", below.parts[1], below.parts[3], below.parts[4]);
+    bool same = strcmp(http_request_head(request)->target, plain) == 0;
+    free(plain);
+    return same;
 }
 
 /* Who asks, and what the page may offer him. */
@@ -178,7 +186,7 @@ static void answer_api(const struct web *web, struct http_request *request, cons
     struct visitor visitor = access_visitor(web->access, request);
     enum web_role role = visitor.role;
     bool is_stream = target->part_count == 3 && strcmp(target->parts[2], "stream") == 0;
-    if (is_public_tile(web, target)) {
+    if (is_public_tile(web, request, target)) {
         pages_answer(web->pages, request, http_request_head(request)->target, false);
     } else if (role != WEB_NONE && target->part_count == 3 && strcmp(target->parts[2], "session") == 0) {
         answer_visitor(web, request, &visitor);

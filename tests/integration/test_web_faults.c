@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "http/server.h"
 #include "support/daemon/commands.h"
 #include "support/daemon/served.h"
@@ -247,18 +248,18 @@ END_TEST
 /* Who asks for much and takes nothing of it. */
 START_TEST(readers_that_take_nothing_keep_nobody_out)
 {
-    struct web_answer files = web_expect(200, web, "/app.js", "");
-    ck_assert_uint_gt(files.length, 50000);
-    web_answer_finish(&files);
+    struct buffer much = {0};
+    for (int i = 0; i < 200; i++) { /* megabytes of answers, more than the kernel takes */
+        buffer_puts(&much, "GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    }
     size_t many = HTTP_CONNECTIONS_MAX + 60;
-    int *clients = call_all(many,
-                            "GET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\nGET /app.js HTTP/1.1\r\nHost: localhost\r\n"
-                            "\r\nGET /app.js HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    int *clients = call_all(many, buffer_text(&much));
     for (int round = 0; round < 5; round++) {
         struct web_answer answer = web_expect(200, web, "/api/v1/d/main/jobs", cookie);
         web_answer_finish(&answer);
     }
     hang_up(clients, many);
+    buffer_finish(&much);
 }
 END_TEST
 

@@ -436,6 +436,9 @@ START_TEST(public_tile_is_everybodys_and_may_be_kept_by_others)
     expect(401, TILE("1") "?choice=b", "", "who asks is not known"); /* nobody in particular has much asked */
     expect(401, TILE("1") "?version=b", "", "who asks is not known");
     expect(401, TILE("011"), "", "who asks is not known");
+    expect(401, TILE("%31"), "", "who asks is not known"); /* nor in many ways */
+    expect(401, TILE("11") "?", "", "who asks is not known");
+    expect(401, "/api/v1/d/main/tile/shop%5ftiles/11", "", "who asks is not known");
     expect(401, TILE("0"), "", "who asks is not known");
     expect(401, "/api/v1/d/main/tiles", "", "who asks is not known");
     expect(401, "/api/v1/stream?topics=" SALES, "", "who asks is not known");

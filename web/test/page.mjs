@@ -7,6 +7,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { check, checks, findings, watch } from './checks.mjs';
 import { acts } from './acts.mjs';
+import { clocks } from './clocks.mjs';
 import { looks } from './looks.mjs';
 import { states } from './states.mjs';
 import { tiles } from './tiles.mjs';
@@ -43,7 +44,7 @@ const args = ['--disable-gpu', '--no-sandbox', '--disable-dev-shm-usage'];
 const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args });
 try {
     const open = opener(browser);
-    for (const part of [uses, acts, looks, tiles, states]) {
+    for (const part of [uses, acts, clocks, looks, tiles, states]) {
         const from = Date.now();
         await part({ open, address, ask, token, viewer, tilesToken });
         console.log(`${part.name}: ${((Date.now() - from) / 1000).toFixed(1)} s`);
