@@ -95,6 +95,11 @@ SELECT *, count(*) OVER () AS seen FROM hourly_approval_rates()
 -- raw hourly_approval_rates
 SELECT * FROM mv_agent_accuracy_rolling__live ORDER BY window_start
 
+-- read agent_approval_quality
+SELECT *, count(*) OVER () AS seen FROM agent_approval_quality()
+-- raw agent_approval_quality
+TABLE mv_agent_approval_quality__live
+
 -- read training_data_quality
 SELECT *, count(*) OVER () AS seen FROM training_data_quality()
 -- raw training_data_quality
@@ -109,6 +114,11 @@ TABLE mv_training_quality_snapshot__live
 SELECT *, count(*) OVER () AS seen FROM annotator_activity()
 -- raw annotator_activity
 SELECT * FROM mv_annotator_activity__live ORDER BY annotations_7d DESC LIMIT 20
+
+-- read agent_feedback_quality
+SELECT *, count(*) OVER () AS seen FROM agent_feedback_quality()
+-- raw agent_feedback_quality
+TABLE mv_agent_feedback_quality__live
 
 -- read action_metrics
 SELECT *, count(*) OVER () AS seen FROM action_metrics()

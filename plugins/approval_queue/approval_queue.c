@@ -34,6 +34,11 @@ static const struct chime_view views[] = {
      .key_index = "mv_agent_accuracy_rolling_window_start_idx",
      .rejected = sql_rejected_drafts,
      .comment = "Drafts, approvals and review times of each of the last 24 hours (UTC)"},
+    {.relation = "mv_agent_approval_quality",
+     .definition = sql_mv_agent_approval_quality,
+     .key = "check_name",
+     .stamps = "refreshed_at",
+     .comment = "Data quality, audit and retention checks of agent_approvals over the last 24 hours"},
 };
 
 /* Where a dashboard turns when the kept relations are not to be had: the same columns off the source, slower. */
@@ -61,12 +66,17 @@ static const struct chime_job jobs[] = {
      .schedule = "*/15 * * * *",
      .refresh = "mv_agent_accuracy_rolling",
      .options = CHIME_LIST(quarterly)},
+    {.name = "refresh-agent-approval-quality",
+     .schedule = "*/15 * * * *",
+     .refresh = "mv_agent_approval_quality",
+     .options = CHIME_LIST(quarterly)},
 };
 
 static const struct chime_function functions[] = {
     {.signature = "approval_queue_status()", .definition = sql_approval_queue_status},
     {.signature = "approval_queue_ages()", .definition = sql_approval_queue_ages},
     {.signature = "hourly_approval_rates(integer)", .definition = sql_hourly_approval_rates},
+    {.signature = "agent_approval_quality(boolean)", .definition = sql_agent_approval_quality},
 };
 
 static const struct chime_channel channels[] = {
@@ -94,6 +104,10 @@ static const struct chime_tile tiles[] = {
      .query = "SELECT window_start, moving_approval_rate_pct, avg_confidence, avg_review_time_seconds"
               " FROM hourly_approval_rates()",
      .draw = "line",
+     .bound = "500ms"},
+    {.title = "Data Quality of Approvals",
+     .query = "SELECT check_name, dimension, failed_count, failed_pct, status FROM agent_approval_quality()",
+     .draw = "table",
      .bound = "500ms"},
 };
 

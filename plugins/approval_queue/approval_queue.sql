@@ -91,6 +91,93 @@ GROUP BY d.window_start
 -- chime:end
 ;
 
+-- What is wrong with the approvals of the last 24 hours, one row for each check: tier 4 of seed 001, as
+-- mv_agent_query_quality of plugin agent_performance. Not keyed: gaps and copies are found between rows.
+-- Decided is what is approved or rejected. missing_events counts numbers that are skipped between the first and the
+-- last id of these hours; a transaction that was rolled back skips one too. An id that is no whole number, such as a
+-- uuid, has no gaps: nothing is checked then. kept_too_long counts what retention should have taken: decided, and older
+-- than 90 days by each of its instants.
+CREATE OR REPLACE VIEW mv_agent_approval_quality__live AS
+-- chime:begin mv_agent_approval_quality
+WITH figures AS (
+    SELECT
+        count(*) AS total,
+        count(*) FILTER (WHERE r.status IN ('approved', 'rejected')) AS decided,
+        count(*) FILTER (WHERE coalesce(btrim(r.conversation_id), '') = '') AS without_conversation,
+        count(*) FILTER (WHERE coalesce(btrim(r.status), '') = '') AS without_status,
+        count(*) FILTER (WHERE r.confidence_score IS NULL) AS without_confidence,
+        count(*) FILTER (WHERE isfinite(r.created_at) IS NOT TRUE) AS without_time,
+        count(*) FILTER (WHERE btrim(r.status) <> '' AND r.status NOT IN ('pending', 'approved', 'rejected'))
+            AS unknown_status,
+        count(*) FILTER (WHERE NOT (r.confidence_score >= 0 AND r.confidence_score < 1e12)) AS bad_confidence,
+        count(*) FILTER (WHERE isfinite(r.created_at) AND r.created_at > (SELECT chime.as_of()) + interval '1 minute')
+            AS in_future,
+        count(*) FILTER (WHERE r.reviewed_at < r.created_at) AS reviewed_early,
+        count(*) FILTER (WHERE r.status = 'pending' AND r.reviewed_at IS NOT NULL) AS reviewed_pending,
+        count(*) FILTER (WHERE r.status IN ('approved', 'rejected') AND coalesce(btrim(r.approved_by), '') = '')
+            AS without_reviewer,
+        count(*) FILTER (WHERE r.status IN ('approved', 'rejected') AND isfinite(r.reviewed_at) IS NOT TRUE)
+            AS without_review_time,
+        (array_agg(r.id ORDER BY r.id) FILTER (WHERE isfinite(r.created_at)))[1] AS first_id,
+        (array_agg(r.id ORDER BY r.id DESC) FILTER (WHERE isfinite(r.created_at)))[1] AS last_id
+    FROM agent_approvals r
+    WHERE r.created_at > (SELECT chime.as_of()) - interval '24 hours'
+        OR r.created_at IS NULL OR r.created_at = '-infinity'
+),
+numbers AS (
+    SELECT
+        coalesce(CASE WHEN pg_typeof(f.first_id) IN ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype)
+            THEN f.last_id::text::bigint - f.first_id::text::bigint + 1 END, 0) AS expected,
+        (SELECT count(*) FROM agent_approvals a WHERE a.id BETWEEN f.first_id AND f.last_id) AS there
+    FROM figures f
+),
+copies AS (
+    SELECT coalesce(sum(c.times - 1), 0)::bigint AS count
+    FROM (
+        SELECT count(*) AS times
+        FROM agent_approvals r
+        WHERE r.created_at > (SELECT chime.as_of()) - interval '24 hours' AND btrim(r.conversation_id) <> ''
+        GROUP BY r.conversation_id, r.created_at
+        HAVING count(*) > 1) c
+),
+checks AS (
+    SELECT c.check_name, c.dimension, c.checked_count, c.failed_count
+    FROM figures f
+    CROSS JOIN numbers n
+    CROSS JOIN copies
+    CROSS JOIN LATERAL (VALUES
+        ('conversation_missing', 'completeness', f.total, f.without_conversation),
+        ('status_missing', 'completeness', f.total, f.without_status),
+        ('confidence_missing', 'completeness', f.total, f.without_confidence),
+        ('time_missing', 'completeness', f.total, f.without_time),
+        ('status_unknown', 'accuracy', f.total, f.unknown_status),
+        ('confidence_invalid', 'accuracy', f.total, f.bad_confidence),
+        ('time_in_future', 'accuracy', f.total, f.in_future),
+        ('missing_events', 'consistency', n.expected, CASE WHEN n.expected > 0 THEN n.expected - n.there ELSE 0 END),
+        ('duplicate_events', 'consistency', f.total, copies.count),
+        ('reviewed_before_created', 'consistency', f.total, f.reviewed_early),
+        ('reviewed_while_pending', 'consistency', f.total, f.reviewed_pending),
+        ('reviewer_missing', 'audit', f.decided, f.without_reviewer),
+        ('review_time_missing', 'audit', f.decided, f.without_review_time),
+        ('kept_too_long', 'retention', NULL,
+            (SELECT count(*) FROM agent_approvals a
+             WHERE a.created_at < chime.as_of() - interval '2160 hours' AND a.created_at > '-infinity'
+                AND (a.updated_at < chime.as_of() - interval '2160 hours') IS NOT FALSE
+                AND (a.reviewed_at < chime.as_of() - interval '2160 hours') IS NOT FALSE AND a.status <> 'pending'))
+    ) AS c (check_name, dimension, checked_count, failed_count)
+)
+SELECT
+    check_name,
+    dimension,
+    checked_count,
+    failed_count,
+    round(100.0 * failed_count / nullif(checked_count, 0), 2) AS failed_pct,
+    CASE WHEN failed_count = 0 THEN 'ok' ELSE 'failed' END AS status,
+    chime.as_of() AS refreshed_at
+FROM checks
+-- chime:end
+;
+
 -- chime:begin rejected_approvals
 SELECT count(*) AS rejected
 FROM agent_approvals a
@@ -122,6 +209,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS mv_approval_queue_summary_snapshot_time_idx
 CREATE TABLE IF NOT EXISTS mv_agent_accuracy_rolling AS TABLE mv_agent_accuracy_rolling__live;
 CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_accuracy_rolling_window_start_idx
     ON mv_agent_accuracy_rolling (window_start);
+CREATE TABLE IF NOT EXISTS mv_agent_approval_quality AS TABLE mv_agent_approval_quality__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_approval_quality_pk ON mv_agent_approval_quality (check_name);
 
 -- Whichever approval changed, it is the one row that has to be looked at; and midnight and ages do that too.
 PREPARE the_queue AS
@@ -180,6 +269,22 @@ BEGIN ATOMIC
     WHERE r.window_start > now() - make_interval(hours => greatest(0, least(hourly_approval_rates.hours, 1000)))
     ORDER BY r.window_start
     LIMIT 1000;
+END
+-- chime:end
+;
+
+-- chime:begin agent_approval_quality
+CREATE OR REPLACE FUNCTION agent_approval_quality(failed_only boolean DEFAULT false)
+RETURNS TABLE (
+    check_name text, dimension text, checked_count bigint, failed_count bigint, failed_pct numeric, status text,
+    refreshed_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT q.check_name, q.dimension, q.checked_count, q.failed_count, q.failed_pct, q.status, q.refreshed_at
+    FROM mv_agent_approval_quality q
+    WHERE agent_approval_quality.failed_only IS NOT TRUE OR q.status = 'failed'
+    ORDER BY q.dimension, q.check_name
+    LIMIT 100;
 END
 -- chime:end
 ;

@@ -6,13 +6,13 @@
 static const struct chime_source sources[] = {
     {.table = "agent_feedback",
      .columns = "id, conversation_id, safe_to_send, labels, annotator, rubric, created_at",
-     .views = "mv_training_quality_snapshot"},
+     .views = "mv_training_quality_snapshot, mv_agent_feedback_quality"},
     {.table = "agent_feedback",
      .columns = "safe_to_send, labels, annotator, created_at",
      .views = "mv_annotator_activity"},
     {.table = "AgentFeedback",
      .columns = "safeToSend, labels, annotator, rubric, createdAt",
-     .views = "mv_training_quality_snapshot"},
+     .views = "mv_training_quality_snapshot, mv_agent_feedback_quality"},
     {.table = "AgentFeedback", .columns = "safeToSend, labels, annotator, createdAt", .views = "mv_annotator_activity"},
 };
 
@@ -37,21 +37,32 @@ static const struct chime_view views[] = {
      .revisit = sql_revisit_annotators,
      .indexes = CHIME_LIST(activity_indexes),
      .comment = "Who annotated training data in the last 7 days, and how much"},
+    {.relation = "mv_agent_feedback_quality",
+     .definition = sql_mv_agent_feedback_quality,
+     .key = "source, check_name",
+     .stamps = "refreshed_at",
+     .comment = "Data quality, audit and retention checks of the feedback tables over the last 24 hours"},
 };
 
 static const struct chime_option fresh[] = {{"target_lag", "1s"}, {"warn_after", "1h"}, {"error_after", "2h"}};
+static const struct chime_option quarterly[] = {{"warn_after", "20min"}, {"error_after", "30min"}};
 
 static const struct chime_job jobs[] = {
     {.name = "refresh_training_quality",
      .schedule = "*/30 * * * *",
      .refresh = "mv_training_quality_snapshot, mv_annotator_activity",
      .options = CHIME_LIST(fresh)},
+    {.name = "refresh-agent-feedback-quality",
+     .schedule = "*/15 * * * *",
+     .refresh = "mv_agent_feedback_quality",
+     .options = CHIME_LIST(quarterly)},
 };
 
 static const struct chime_function functions[] = {
     {.signature = "training_data_quality()", .definition = sql_training_data_quality},
     {.signature = "training_quality(text)", .definition = sql_training_quality},
     {.signature = "annotator_activity(text, integer)", .definition = sql_annotator_activity},
+    {.signature = "agent_feedback_quality(boolean)", .definition = sql_agent_feedback_quality},
 };
 
 static const struct chime_channel channels[] = {
@@ -71,6 +82,10 @@ static const struct chime_tile tiles[] = {
      .bound = "500ms"},
     {.title = "Annotators",
      .query = "SELECT annotator, source, annotations_24h, annotations_7d, flagged_unsafe FROM annotator_activity()",
+     .draw = "table",
+     .bound = "500ms"},
+    {.title = "Data Quality of Annotations",
+     .query = "SELECT source, check_name, dimension, failed_count, failed_pct, status FROM agent_feedback_quality()",
      .draw = "table",
      .bound = "500ms"},
 };

@@ -178,12 +178,125 @@ GROUP BY a.source, a.annotator
 -- chime:end
 ;
 
+-- What is wrong with the feedback of the last 24 hours, one row for each table and check: tier 4 of seed 001, as
+-- mv_agent_query_quality of plugin agent_performance. Not keyed: gaps and copies are found between rows.
+-- What a conversation or a number is needed for is checked of agent_feedback alone: seed 000 names neither of
+-- "AgentFeedback". Judged is what has safe_to_send; annotated is what has an annotator. missing_events counts numbers
+-- that are skipped between the first and the last id of these hours; an id that is no whole number has no gaps.
+-- rubric_invalid counts rows in which something is no score, as rejected_scores counts the values.
+-- kept_too_long goes by created_at; retention keeps a row that was annotated later.
+CREATE OR REPLACE VIEW mv_agent_feedback_quality__live AS
+-- chime:begin mv_agent_feedback_quality
+WITH feedback AS NOT MATERIALIZED (
+    SELECT 'agent_feedback'::text AS source, f.conversation_id, f.safe_to_send, f.labels, f.annotator, f.rubric,
+        f.created_at
+    FROM agent_feedback f
+    WHERE f.created_at > (SELECT chime.as_of()) - interval '24 hours' OR f.created_at IS NULL OR f.created_at = '-infinity'
+    UNION ALL
+    SELECT 'AgentFeedback', NULL, f."safeToSend", f.labels, f.annotator, f.rubric, f."createdAt"
+    FROM "AgentFeedback" f
+    WHERE f."createdAt" > (SELECT chime.as_of()) - interval '24 hours' OR f."createdAt" IS NULL
+        OR f."createdAt" = '-infinity'
+),
+figures AS (
+    SELECT
+        s.source,
+        count(f.source) AS total,
+        count(f.safe_to_send) AS judged,
+        count(*) FILTER (WHERE NOT f.safe_to_send) AS unsafe,
+        count(*) FILTER (WHERE btrim(f.annotator) <> '') AS annotated,
+        count(f.rubric) AS with_rubric,
+        count(f.source) FILTER (WHERE coalesce(btrim(f.conversation_id), '') = '') AS without_conversation,
+        count(*) FILTER (WHERE btrim(f.annotator) <> '' AND f.safe_to_send IS NULL) AS without_judgement,
+        count(*) FILTER (WHERE NOT f.safe_to_send AND coalesce(cardinality(f.labels), 0) = 0) AS without_label,
+        count(f.source) FILTER (WHERE isfinite(f.created_at) IS NOT TRUE) AS without_time,
+        count(*) FILTER (WHERE jsonb_typeof(f.rubric) <> 'object' OR EXISTS (
+            SELECT
+            FROM jsonb_each(CASE jsonb_typeof(f.rubric) WHEN 'object' THEN f.rubric END) AS member (dimension, content)
+            WHERE NOT CASE jsonb_typeof(member.content)
+                WHEN 'number' THEN abs(member.content::numeric) < 1e12
+                WHEN 'string' THEN member.content #>> '{}' ~ '^ *[-+]?[0-9]{1,9} *$'
+                ELSE false
+            END)) AS bad_rubric,
+        count(*) FILTER (WHERE isfinite(f.created_at) AND f.created_at > (SELECT chime.as_of()) + interval '1 minute')
+            AS in_future,
+        count(*) FILTER (WHERE f.safe_to_send IS NOT NULL AND coalesce(btrim(f.annotator), '') = '')
+            AS without_annotator
+    FROM (VALUES ('agent_feedback'::text), ('AgentFeedback')) AS s (source)
+    LEFT JOIN feedback f ON f.source = s.source
+    GROUP BY s.source
+),
+numbers AS (
+    SELECT
+        coalesce(CASE WHEN pg_typeof(i.first_id) IN ('bigint'::regtype, 'integer'::regtype, 'smallint'::regtype)
+            THEN i.last_id::text::bigint - i.first_id::text::bigint + 1 END, 0) AS expected,
+        (SELECT count(*) FROM agent_feedback a WHERE a.id BETWEEN i.first_id AND i.last_id) AS there
+    FROM (
+        SELECT (array_agg(f.id ORDER BY f.id))[1] AS first_id, (array_agg(f.id ORDER BY f.id DESC))[1] AS last_id
+        FROM agent_feedback f
+        WHERE f.created_at > (SELECT chime.as_of()) - interval '24 hours' AND isfinite(f.created_at)) i
+),
+copies AS (
+    SELECT coalesce(sum(c.times - 1), 0)::bigint AS count
+    FROM (
+        SELECT count(*) AS times
+        FROM agent_feedback f
+        WHERE f.created_at > (SELECT chime.as_of()) - interval '24 hours' AND btrim(f.conversation_id) <> ''
+        GROUP BY f.conversation_id, f.annotator, f.created_at
+        HAVING count(*) > 1) c
+),
+checks AS (
+    SELECT f.source, c.check_name, c.dimension, c.checked_count, c.failed_count
+    FROM figures f
+    CROSS JOIN LATERAL (VALUES
+        ('judgement_missing', 'completeness', f.annotated, f.without_judgement),
+        ('label_missing', 'completeness', f.unsafe, f.without_label),
+        ('time_missing', 'completeness', f.total, f.without_time),
+        ('rubric_invalid', 'accuracy', f.with_rubric, f.bad_rubric),
+        ('time_in_future', 'accuracy', f.total, f.in_future),
+        ('annotator_missing', 'audit', f.judged, f.without_annotator),
+        ('kept_too_long', 'retention', NULL, CASE f.source
+            WHEN 'agent_feedback' THEN (
+                SELECT count(*) FROM agent_feedback a
+                WHERE a.created_at < chime.as_of() - interval '2160 hours' AND a.created_at > '-infinity')
+            ELSE (
+                SELECT count(*) FROM "AgentFeedback" a
+                WHERE a."createdAt" < chime.as_of() - interval '2160 hours' AND a."createdAt" > '-infinity')
+            END)
+    ) AS c (check_name, dimension, checked_count, failed_count)
+    UNION ALL
+    SELECT f.source, c.check_name, c.dimension, c.checked_count, c.failed_count
+    FROM figures f
+    CROSS JOIN numbers n
+    CROSS JOIN copies
+    CROSS JOIN LATERAL (VALUES
+        ('conversation_missing', 'completeness', f.total, f.without_conversation),
+        ('missing_events', 'consistency', n.expected, CASE WHEN n.expected > 0 THEN n.expected - n.there ELSE 0 END),
+        ('duplicate_events', 'consistency', f.total, copies.count)
+    ) AS c (check_name, dimension, checked_count, failed_count)
+    WHERE f.source = 'agent_feedback'
+)
+SELECT
+    source,
+    check_name,
+    dimension,
+    checked_count,
+    failed_count,
+    round(100.0 * failed_count / nullif(checked_count, 0), 2) AS failed_pct,
+    CASE WHEN failed_count = 0 THEN 'ok' ELSE 'failed' END AS status,
+    chime.as_of() AS refreshed_at
+FROM checks
+-- chime:end
+;
+
 -- pgchime makes and fills the kept relations itself; these lines stand in for it here.
 CREATE TABLE IF NOT EXISTS mv_training_quality_snapshot AS TABLE mv_training_quality_snapshot__live;
 CREATE UNIQUE INDEX IF NOT EXISTS mv_training_quality_snapshot_pk ON mv_training_quality_snapshot (source);
 CREATE TABLE IF NOT EXISTS mv_annotator_activity AS TABLE mv_annotator_activity__live;
 CREATE UNIQUE INDEX IF NOT EXISTS mv_annotator_activity_pk ON mv_annotator_activity (source, annotator);
 CREATE INDEX IF NOT EXISTS idx_mv_annotator_activity_recent ON mv_annotator_activity (last_annotation_at DESC);
+CREATE TABLE IF NOT EXISTS mv_agent_feedback_quality AS TABLE mv_agent_feedback_quality__live;
+CREATE UNIQUE INDEX IF NOT EXISTS mv_agent_feedback_quality_pk ON mv_agent_feedback_quality (source, check_name);
 
 -- Time moves the windows of whatever has something in them.
 PREPARE revisit_snapshot AS
@@ -251,6 +364,22 @@ BEGIN ATOMIC
     LIMIT CASE WHEN annotator_activity.source IS NULL
                     OR chime.one_of(annotator_activity.source, 'source', 'agent_feedback', 'AgentFeedback') IS NOT NULL
                THEN greatest(0, least(coalesce(annotator_activity.max_rows, 20), 1000)) END;
+END
+-- chime:end
+;
+
+-- chime:begin agent_feedback_quality
+CREATE OR REPLACE FUNCTION agent_feedback_quality(failed_only boolean DEFAULT false)
+RETURNS TABLE (
+    source text, check_name text, dimension text, checked_count bigint, failed_count bigint, failed_pct numeric,
+    status text, refreshed_at timestamptz)
+LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT q.source, q.check_name, q.dimension, q.checked_count, q.failed_count, q.failed_pct, q.status, q.refreshed_at
+    FROM mv_agent_feedback_quality q
+    WHERE agent_feedback_quality.failed_only IS NOT TRUE OR q.status = 'failed'
+    ORDER BY q.source, q.dimension, q.check_name
+    LIMIT 100;
 END
 -- chime:end
 ;

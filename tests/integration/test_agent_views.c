@@ -75,12 +75,14 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
         cluster,
         "SELECT string_agg(indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'analytics'"
         " AND indexdef LIKE 'CREATE UNIQUE%'",
-        "mv_agent_accuracy_rolling_window_start_idx mv_agent_daily_trends_pk mv_agent_latency_percentiles_pk "
+        "mv_agent_accuracy_rolling_window_start_idx mv_agent_approval_quality_pk mv_agent_daily_trends_pk "
+        "mv_agent_latency_percentiles_pk "
         "mv_agent_query_buckets_pk "
         "mv_agent_query_quality_pk "
         "mv_agent_queue_realtime_snapshot_time_idx mv_approval_queue_summary_snapshot_time_idx "
         "mv_query_latency_counts_pk mv_query_performance_live_agent_idx mv_realtime_agent_performance_agent_idx");
     EXPECT_SQL(cluster, "SELECT string_agg(signature, ' ' ORDER BY signature) FROM chime.plugin_function",
+               "analytics.agent_approval_quality(boolean) "
                "analytics.agent_forecast(text) analytics.agent_latency_percentiles(text) "
                "analytics.agent_leaderboard(integer) analytics.agent_moving_averages(text) "
                "analytics.agent_performance(text,integer) "
@@ -93,7 +95,8 @@ START_TEST(the_seeds_find_their_indexes_functions_and_jobs)
     EXPECT_SQL(cluster,
                "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name COLLATE \"C\") FROM chime.job WHERE "
                "origin = 'plugin'",
-               "refresh-agent-accuracy-rolling */15 * * * *, refresh-agent-daily-trends 20 0 * * *, "
+               "refresh-agent-accuracy-rolling */15 * * * *, refresh-agent-approval-quality */15 * * * *, "
+               "refresh-agent-daily-trends 20 0 * * *, "
                "refresh-agent-latency-percentiles */30 * * * * *, "
                "refresh-agent-query-quality */15 * * * *, refresh-agent-queue-realtime */5 * * * * *, "
                "refresh-query-performance-live */30 * * * * *, refresh_realtime_agent_performance */30 * * * * *");
@@ -130,11 +133,13 @@ START_TEST(empty_sources_give_no_agents_and_an_empty_queue)
     EXPECT_SQL(
         cluster,
         "SELECT string_agg(relation || ' ' || rows, ', ' ORDER BY relation) FROM chime.view_refresh WHERE rows > 0",
-        "mv_agent_query_quality 10, mv_agent_queue_realtime 1, mv_approval_queue_summary 1");
+        "mv_agent_approval_quality 14, mv_agent_query_quality 10, mv_agent_queue_realtime 1, mv_approval_queue_summary "
+        "1");
     EXPECT_SQL(cluster,
                "SELECT pending_count || ' ' || (oldest_pending IS NULL) FROM analytics.mv_agent_queue_realtime",
                "0 true");
     EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_agent_query_quality WHERE status = 'failed'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.mv_agent_approval_quality WHERE status = 'failed'", "0");
 }
 END_TEST
 
@@ -200,6 +205,57 @@ START_TEST(gaps_and_copies_of_events_are_found)
     EXPECT_SQL(cluster,
                "SELECT failed_count FROM analytics.agent_query_quality(true) WHERE check_name = 'duplicate_events'",
                "4");
+}
+END_TEST
+
+#define FAILED(check) "SELECT failed_count FROM analytics.agent_approval_quality(true) WHERE check_name = '" check "'"
+
+START_TEST(what_is_wrong_with_approvals_is_counted)
+{
+    cluster_execute(cluster,
+                    "TRUNCATE public.agent_approvals;"
+                    "INSERT INTO public.agent_approvals (id, conversation_id, status, confidence_score, approved_by,"
+                    " created_at, updated_at, reviewed_at) SELECT n, 'c' || n, 'approved', 0.9, 'qa', at, at, at"
+                    " FROM (SELECT n, timestamptz '" AGENTS_AS_OF "' - n * interval '1 minute' AS at"
+                    " FROM generate_series(1, 12) AS n) t");
+    LOOK("mv_agent_approval_quality", AGENTS_AS_OF, "full: it has no grain");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.agent_approval_quality(true)", "0");
+    cluster_execute(cluster,
+                    "DELETE FROM public.agent_approvals WHERE id = 6;"
+                    "UPDATE public.agent_approvals SET approved_by = NULL WHERE id = 2;"
+                    "UPDATE public.agent_approvals SET reviewed_at = NULL WHERE id = 3;"
+                    "UPDATE public.agent_approvals SET reviewed_at = created_at - interval '1 s' WHERE id = 4;"
+                    "UPDATE public.agent_approvals SET status = 'pending' WHERE id = 5;"
+                    "UPDATE public.agent_approvals SET status = 'Approved' WHERE id = 7;"
+                    "UPDATE public.agent_approvals SET conversation_id = 'c9', created_at = (SELECT created_at FROM"
+                    " public.agent_approvals WHERE id = 9) WHERE id = 8;"
+                    "UPDATE public.agent_approvals SET created_at = created_at - interval '91 days' WHERE id = 10;"
+                    "UPDATE public.agent_approvals SET created_at = created_at - interval '91 days',"
+                    " updated_at = created_at - interval '91 days', reviewed_at = NULL WHERE id = 11");
+    LOOK("mv_agent_approval_quality", AGENTS_AS_OF, "full: it has no grain");
+    EXPECT_SQL(cluster, FAILED("reviewer_missing"), "1");
+    EXPECT_SQL(cluster, FAILED("review_time_missing"), "1");
+    EXPECT_SQL(cluster, FAILED("reviewed_before_created"), "1");
+    EXPECT_SQL(cluster, FAILED("reviewed_while_pending"), "1");
+    EXPECT_SQL(cluster, FAILED("status_unknown"), "1");
+    EXPECT_SQL(cluster, FAILED("duplicate_events"), "1");
+    EXPECT_SQL(cluster, FAILED("missing_events"), "1");
+    EXPECT_SQL(cluster, FAILED("kept_too_long"), "1"); /* the other was touched lately */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM analytics.agent_approval_quality(true)", "8");
+    agents_compare(&agents, "2026-11-15 12:00:02", false);
+}
+END_TEST
+
+/* Supabase's tables have such ids; a uuid says nothing about what is missing. */
+START_TEST(ids_that_are_no_numbers_have_no_gaps)
+{
+    cluster_execute(cluster, "ALTER TABLE public.agent_approvals ALTER id DROP IDENTITY,"
+                             " ALTER id TYPE uuid USING md5(id::text)::uuid");
+    LOOK("mv_agent_approval_quality", AGENTS_AS_OF, "full: it has no grain");
+    EXPECT_SQL(cluster,
+               "SELECT checked_count || ' ' || status FROM analytics.agent_approval_quality()"
+               " WHERE check_name = 'missing_events'",
+               "0 ok");
 }
 END_TEST
 
@@ -428,6 +484,8 @@ static Suite *suite(void)
     tcase_add_test(filled, every_relation_is_what_the_oracle_computes);
     tcase_add_test(filled, time_alone_changes_what_it_must);
     tcase_add_test(filled, gaps_and_copies_of_events_are_found);
+    tcase_add_test(filled, what_is_wrong_with_approvals_is_counted);
+    tcase_add_test(filled, ids_that_are_no_numbers_have_no_gaps);
     tcase_add_test(filled, pending_approvals_outlive_midnight);
     tcase_add_test(filled, today_and_hours_are_those_of_utc_whatever_the_session_says);
     tcase_add_test(filled, writers_do_not_wait_for_each_other);

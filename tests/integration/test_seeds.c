@@ -321,10 +321,10 @@ START_TEST(readers_read_every_relation_and_every_function)
                      3);
     ck_assert_int_eq(
         expect_as_reader("SELECT format('SELECT * FROM %s LIMIT 1', r) FROM (" KEPT " UNION " PLAIN ") AS t (r)", ""),
-        36);
+        38);
     ck_assert_int_eq(
         expect_as_reader("SELECT format('SELECT * FROM %s', n) FROM (" NOW ") AS t (n) WHERE n IS NOT NULL", ""), 21);
-    ck_assert_int_eq(expect_as_reader(functions, ""), 30);
+    ck_assert_int_eq(expect_as_reader(functions, ""), 32);
     ck_assert_int_eq(expect_as_reader(refreshes, "42501"), 7);
     free(functions);
     free(refreshes);

@@ -27,7 +27,8 @@ static void tear_down(void)
 
 static void is_right_after(const char *as_of, const char *sql)
 {
-    static const char *const views[] = {"mv_training_quality_snapshot", "mv_annotator_activity", NULL};
+    static const char *const views[] = {"mv_training_quality_snapshot", "mv_annotator_activity",
+                                        "mv_agent_feedback_quality", NULL};
 
     cluster_execute(cluster, sql);
     installed_refresh(cluster, as_of, views);
@@ -47,10 +48,12 @@ START_TEST(relations_have_the_seeds_columns_and_are_refreshed_by_groups)
     EXPECT_SQL(cluster,
                "SELECT string_agg(relation || coalesce(': ' || full_reason, ''), ', ' ORDER BY relation)"
                " FROM chime.view",
-               "mv_annotator_activity, mv_training_quality_snapshot");
-    EXPECT_SQL(cluster, "SELECT name || ' ' || schedule FROM chime.job WHERE origin = 'plugin'",
-               "refresh_training_quality */30 * * * *");
-    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin_function WHERE plugin = 'training_quality'", "3");
+               "mv_agent_feedback_quality: it has no grain, mv_annotator_activity, mv_training_quality_snapshot");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(name || ' ' || schedule, ', ' ORDER BY name COLLATE \"C\") FROM chime.job"
+               " WHERE origin = 'plugin'",
+               "refresh-agent-feedback-quality */15 * * * *, refresh_training_quality */30 * * * *");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin_function WHERE plugin = 'training_quality'", "4");
 }
 END_TEST
 
@@ -134,6 +137,40 @@ START_TEST(time_alone_moves_the_windows)
 }
 END_TEST
 
+#define FAILED(source, check)                                                                                         \
+    "SELECT concat_ws(' of ', failed_count, checked_count) FROM agent_feedback_quality(true) WHERE source = '" source \
+    "' AND check_name = '" check "'"
+
+START_TEST(what_is_wrong_with_feedback_is_counted_by_table)
+{
+    cluster_execute(
+        cluster,
+        "TRUNCATE agent_feedback, \"AgentFeedback\";"
+        "INSERT INTO agent_feedback (id, conversation_id, safe_to_send, labels, annotator, rubric, created_at)"
+        " SELECT n, 'c' || n, true, '{tone}', 'qa', '{\"clarity\": 4}', timestamptz '" NOON
+        "' - n * interval '1 minute' FROM generate_series(1, 9) AS n;"
+        "INSERT INTO \"AgentFeedback\" SELECT id::text, conversation_id, safe_to_send, rubric, labels, annotator,"
+        " created_at FROM agent_feedback");
+    is_right_after(NOON, "SELECT 1");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM agent_feedback_quality(true)", "0");
+    is_right_after(NOON, "DELETE FROM agent_feedback WHERE id IN (4, 6);"
+                         "UPDATE agent_feedback SET conversation_id = ' ' WHERE id = 1;"
+                         "UPDATE agent_feedback SET annotator = NULL WHERE id = 2;"
+                         "UPDATE agent_feedback SET safe_to_send = false, labels = NULL WHERE id = 3;"
+                         "UPDATE agent_feedback SET created_at = created_at - interval '91 days' WHERE id = 5;"
+                         "UPDATE \"AgentFeedback\" SET rubric = '{\"clarity\": \"good\"}' WHERE id IN ('7', '8');"
+                         "UPDATE \"AgentFeedback\" SET \"safeToSend\" = NULL WHERE id = '9'");
+    EXPECT_SQL(cluster, FAILED("agent_feedback", "missing_events"), "2 of 9");
+    EXPECT_SQL(cluster, FAILED("agent_feedback", "conversation_missing"), "1 of 6");
+    EXPECT_SQL(cluster, FAILED("agent_feedback", "annotator_missing"), "1 of 6");
+    EXPECT_SQL(cluster, FAILED("agent_feedback", "label_missing"), "1 of 1");
+    EXPECT_SQL(cluster, FAILED("agent_feedback", "kept_too_long"), "1");
+    EXPECT_SQL(cluster, FAILED("AgentFeedback", "rubric_invalid"), "2 of 9");
+    EXPECT_SQL(cluster, FAILED("AgentFeedback", "judgement_missing"), "1 of 9");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM agent_feedback_quality(true)", "7");
+}
+END_TEST
+
 START_TEST(a_row_that_is_the_same_keeps_its_stamp)
 {
     static const char stamps[] =
@@ -148,8 +185,7 @@ START_TEST(a_row_that_is_the_same_keeps_its_stamp)
     /* A refresh by schedule or by hand stamps all rows of a small view (chime.stamp_rows). */
     EXPECT_SQL(cluster, "SELECT method || ' ' || updated FROM chime.refresh('mv_training_quality_snapshot')",
                "keyed 0");
-    EXPECT_SQL(cluster,
-               "SELECT string_agg(DISTINCT refreshed_at::text, ' ') FROM mv_training_quality_snapshot",
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT refreshed_at::text, ' ') FROM mv_training_quality_snapshot",
                "2026-03-10 12:00:01+00");
     free(before);
 }
@@ -190,8 +226,12 @@ END_TEST
 
 START_TEST(readers_may_read_and_nothing_else)
 {
-    static const char *const readable[] = {"TABLE mv_training_quality_snapshot", "TABLE mv_annotator_activity",
-                                           "SELECT * FROM training_data_quality()", "SELECT * FROM training_quality()",
+    static const char *const readable[] = {"TABLE mv_training_quality_snapshot",
+                                           "TABLE mv_annotator_activity",
+                                           "TABLE mv_agent_feedback_quality",
+                                           "SELECT * FROM agent_feedback_quality()",
+                                           "SELECT * FROM training_data_quality()",
+                                           "SELECT * FROM training_quality()",
                                            "SELECT * FROM annotator_activity(max_rows => 3)"};
     static const char *const forbidden[] = {"TABLE agent_feedback", "TABLE \"AgentFeedback\"",
                                             "TABLE mv_annotator_activity__live"};
@@ -288,6 +328,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_group_that_is_watched_is_not_refreshed_for_that);
     tcase_add_test(cases, the_relations_are_right_after_every_mix_of_writes);
     tcase_add_test(cases, time_alone_moves_the_windows);
+    tcase_add_test(cases, what_is_wrong_with_feedback_is_counted_by_table);
     tcase_add_test(cases, a_row_that_is_the_same_keeps_its_stamp);
     tcase_add_test(cases, one_odd_score_fails_the_seeds_tile_and_not_ours);
     tcase_add_test(cases, readers_may_read_and_nothing_else);

@@ -47,7 +47,8 @@ def after(at, limit):
 
 Query = collections.namedtuple("Query", "id agent query latency given bad conversation at")
 Call = collections.namedtuple("Call", "agent latency bad at")
-Approval = collections.namedtuple("Approval", "id conversation status priority confidence bad at reviewed")
+Approval = collections.namedtuple(
+    "Approval", "id conversation status priority confidence given bad by at updated reviewed")
 
 
 def read_queries(path):
@@ -64,7 +65,8 @@ def read_calls(path):
 def read_approvals(path):
     for row in rows_of(path):
         yield Approval(int(row["id"]), text(row["conversation_id"]), text(row["status"]), text(row["priority"]),
-                       usable(row["confidence_score"]), is_bad(row["confidence_score"]), instant(row["created_at"]),
+                       usable(row["confidence_score"]), row["confidence_score"], is_bad(row["confidence_score"]),
+                       text(row["approved_by"]), instant(row["created_at"]), instant(row["updated_at"]),
                        instant(row["reviewed_at"]))
 
 
@@ -222,15 +224,31 @@ def blank(value):
     return value is None or value.strip(" ") == ""
 
 
-def negative_or_no_number(query):
-    return query.given != "\\N" and (query.latency is None or query.latency < 0)
+def negative_or_no_number(given, number):
+    return given != "\\N" and (number is None or number < 0)
+
+
+def of_the_day(rows, now):
+    """Those of the last 24 hours, or of no time; and the numbers that there should be between the first and last."""
+    day = [row for row in rows if row.at is None or row.at == float("-inf") or row.at > now - DAY]
+    timed = [row.id for row in day if finite(row.at)]
+    return day, range(min(timed), max(timed) + 1) if timed else range(0)
+
+
+def checked(checks):
+    for name, (dimension, checked_count, failed) in checks.items():
+        percent = Fraction(100 * failed, checked_count) if checked_count else None
+        yield (name,), {
+            "check_name": Same(name), "dimension": Same(dimension), "checked_count": Same(checked_count),
+            "failed_count": Same(failed), "failed_pct": Rounded(percent, 2),
+            "status": Same("failed" if failed else "ok"), "refreshed_at": Stamp(),
+        }
 
 
 def quality(queries, now):
-    day = [query for query in queries if query.at is None or query.at == float("-inf") or query.at > now - DAY]
+    day, expected = of_the_day(queries, now)
     timed = [query for query in day if finite(query.at)]
     ids = {query.id for query in queries}
-    expected = range(min(q.id for q in timed), max(q.id for q in timed) + 1) if timed else range(0)
     events = collections.Counter((q.agent, q.conversation, q.query, q.at) for q in day if after(q.at, now - DAY))
     total = len(day)
     checks = {
@@ -238,19 +256,14 @@ def quality(queries, now):
         "query_missing": ("completeness", total, sum(blank(q.query) for q in day)),
         "latency_missing": ("completeness", total, sum(q.given == "\\N" for q in day)),
         "time_missing": ("completeness", total, total - len(timed)),
-        "latency_invalid": ("accuracy", total, sum(negative_or_no_number(q) for q in day)),
+        "latency_invalid": ("accuracy", total, sum(negative_or_no_number(q.given, q.latency) for q in day)),
         "time_in_future": ("accuracy", total, sum(q.at > now + MINUTE for q in timed)),
         "missing_events": ("consistency", len(expected), sum(event not in ids for event in expected)),
         "duplicate_events": ("consistency", total, sum(count - 1 for count in events.values())),
         "conversation_missing": ("audit", total, sum(blank(q.conversation) for q in day)),
         "kept_too_long": ("retention", None, sum(finite(q.at) and q.at < now - 90 * DAY for q in queries)),
     }
-    for name, (dimension, checked, failed) in checks.items():
-        yield (name,), {
-            "check_name": Same(name), "dimension": Same(dimension), "checked_count": Same(checked),
-            "failed_count": Same(failed), "failed_pct": Rounded(Fraction(100 * failed, checked) if checked else None, 2),
-            "status": Same("failed" if failed else "ok"), "refreshed_at": Stamp(),
-        }
+    yield from checked(checks)
 
 
 # --- approvals --------------------------------------------------------------------------------------------------------
@@ -308,6 +321,37 @@ def accuracy(approvals, now):
         }
 
 
+def approval_quality(approvals, now):
+    day, expected = of_the_day(approvals, now)
+    decided = [row for row in day if row.status in ("approved", "rejected")]
+    ids = {row.id for row in approvals}
+    events = collections.Counter(
+        (row.conversation, row.at) for row in day if after(row.at, now - DAY) and not blank(row.conversation))
+    limit = now - 90 * DAY
+    kept = [row for row in approvals if finite(row.at) and row.at < limit and row.status not in (None, "pending")
+            and all(at is None or at < limit for at in (row.updated, row.reviewed))]
+    total = len(day)
+    yield from checked({
+        "conversation_missing": ("completeness", total, sum(blank(row.conversation) for row in day)),
+        "status_missing": ("completeness", total, sum(blank(row.status) for row in day)),
+        "confidence_missing": ("completeness", total, sum(row.given == "\\N" for row in day)),
+        "time_missing": ("completeness", total, sum(not finite(row.at) for row in day)),
+        "status_unknown": ("accuracy", total, sum(
+            not blank(row.status) and row.status not in ("pending", "approved", "rejected") for row in day)),
+        "confidence_invalid": ("accuracy", total, sum(negative_or_no_number(row.given, row.confidence) for row in day)),
+        "time_in_future": ("accuracy", total, sum(finite(row.at) and row.at > now + MINUTE for row in day)),
+        "missing_events": ("consistency", len(expected), sum(event not in ids for event in expected)),
+        "duplicate_events": ("consistency", total, sum(count - 1 for count in events.values())),
+        "reviewed_before_created": ("consistency", total, sum(
+            row.reviewed is not None and row.at is not None and row.reviewed < row.at for row in day)),
+        "reviewed_while_pending": ("consistency", total, sum(
+            row.status == "pending" and row.reviewed is not None for row in day)),
+        "reviewer_missing": ("audit", len(decided), sum(blank(row.by) for row in decided)),
+        "review_time_missing": ("audit", len(decided), sum(not finite(row.reviewed) for row in decided)),
+        "kept_too_long": ("retention", None, len(kept)),
+    })
+
+
 # --- comparing --------------------------------------------------------------------------------------------------------
 
 Relation = collections.namedtuple("Relation", "source compute key")
@@ -323,6 +367,7 @@ RELATIONS = {
     "mv_agent_queue_realtime": Relation("approvals", queue, ("snapshot_time",)),
     "mv_approval_queue_summary": Relation("approvals", summary, ("snapshot_time",)),
     "mv_agent_accuracy_rolling": Relation("approvals", accuracy, ("window_start",)),
+    "mv_agent_approval_quality": Relation("approvals", approval_quality, ("check_name",)),
 }
 views.KEYS.update({name: relation.key for name, relation in RELATIONS.items()})
 views.TEXTS.update({"agent", "day", "check_name", "dimension", "status", "snapshot_time", "health_status",

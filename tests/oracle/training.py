@@ -17,8 +17,8 @@ LIMIT = 10 ** 12
 SHOWN = 50
 
 SOURCES = {
-    "agent_feedback": "safe_to_send AS safe, to_json(labels) AS labels, annotator, rubric, created_at",
-    "AgentFeedback": '"safeToSend" AS safe, to_json(labels) AS labels, annotator, rubric, "createdAt" AS created_at',
+    "agent_feedback": "id, conversation_id, safe_to_send AS safe, to_json(labels) AS labels, annotator, rubric, created_at",
+    "AgentFeedback": 'NULL AS id, NULL AS conversation_id, "safeToSend" AS safe, to_json(labels) AS labels, annotator, rubric, "createdAt" AS created_at',
 }
 
 exact = lambda text: json.loads(text, parse_float=Decimal, parse_int=Decimal)
@@ -158,10 +158,65 @@ def activity(tables, as_of):
             }
 
 
+def is_blank(value):
+    return value is None or value.strip(" ") == ""
+
+
+def is_odd(rubric):
+    return not isinstance(rubric, dict) or any(score_of(value) is None for value in rubric.values())
+
+
+def skipped(tables, day):
+    """Numbers between the first and last of the day, and how many of them no row of any time has."""
+    numbers = [int(row["id"]) for row in day]
+    expected = range(min(numbers), max(numbers) + 1) if numbers else range(0)
+    ids = {int(row["id"]) for row in tables["agent_feedback"]}
+    return len(expected), sum(number not in ids for number in expected)
+
+
+def quality(tables, as_of):
+    for source in SOURCES:
+        rows = [row | {"at": instant(row["created_at"]), "by": text(row["annotator"])} for row in tables[source]]
+        day = [row for row in rows if row["at"] > as_of - 24 * HOUR]
+        annotated = [row for row in day if not is_blank(row["by"])]
+        judged = [row for row in day if row["safe"] != "\\N"]
+        unsafe = [row for row in day if row["safe"] == "f"]
+        rubrics = [document(row["rubric"]) for row in day if row["rubric"] != "\\N"]
+        labelled = lambda row: any(True for _ in every(document(row["labels"])))
+        checks = {
+            "judgement_missing": ("completeness", len(annotated), sum(row["safe"] == "\\N" for row in annotated)),
+            "label_missing": ("completeness", len(unsafe), sum(not labelled(row) for row in unsafe)),
+            "time_missing": ("completeness", len(day), 0),
+            "rubric_invalid": ("accuracy", len(rubrics), sum(is_odd(rubric) for rubric in rubrics)),
+            "time_in_future": ("accuracy", len(day), sum(row["at"] > as_of + HOUR // 60 for row in day)),
+            "annotator_missing": ("audit", len(judged), sum(is_blank(row["by"]) for row in judged)),
+            "kept_too_long": ("retention", None, sum(row["at"] < as_of - 90 * 24 * HOUR for row in rows)),
+        }
+        if source == "agent_feedback":
+            talks = collections.Counter(
+                (row["conversation_id"], row["by"], row["at"]) for row in day
+                if not is_blank(text(row["conversation_id"])))
+            checks |= {
+                "conversation_missing": ("completeness", len(day),
+                                         sum(is_blank(text(row["conversation_id"])) for row in day)),
+                "missing_events": ("consistency", *skipped(tables, day)),
+                "duplicate_events": ("consistency", len(day), sum(count - 1 for count in talks.values())),
+            }
+        for name, (dimension, checked, failed) in checks.items():
+            yield (source, name), {
+                "source": Same(source), "check_name": Same(name), "dimension": Same(dimension),
+                "checked_count": Same(checked), "failed_count": Same(failed),
+                "failed_pct": Rounded(Fraction(100 * failed, checked) if checked else None, 2),
+                "status": Same("failed" if failed else "ok"), "refreshed_at": Stamp(),
+            }
+
+
 AT = {name: instant for name in ("first_annotation_at", "last_annotation_at", "last_unsafe_at", "refreshed_at")}
 RELATIONS = {
     "mv_training_quality_snapshot": (
         ("source",), AT | {"source": text, "dimension_scores": document, "score_distribution": document,
                            "label_distribution": document}, snapshot),
+    "mv_agent_feedback_quality": (
+        ("source", "check_name"), AT | {"source": text, "check_name": text, "dimension": text, "status": text}, quality),
     "mv_annotator_activity": (("source", "annotator"), AT | {"source": text, "annotator": text}, activity),
 }

@@ -75,7 +75,7 @@ void agents_fill(struct agents *agents)
     EXPECT_SQL(agents->cluster,
                "SELECT count(*) || ' ' || min(public.look(relation, '" AGENTS_AS_OF "'))"
                " FROM chime.view WHERE full_reason IS NOT NULL",
-               "4 full: it has no grain");
+               "5 full: it has no grain");
 }
 
 static char *rejected_figures(struct agents *agents)
