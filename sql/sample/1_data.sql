@@ -236,6 +236,12 @@ FROM public.submissions s
 WHERE s.status = 'scored';
 
 -- --- agents ----------------------------------------------------------------------------------------------------------
+-- By month, where partitions.sql has made them so.
+SELECT to_regprocedure('public.add_agent_partitions(timestamptz, integer, integer)') IS NOT NULL AS by_month \gset
+\if :by_month
+SELECT public.add_agent_partitions(:'as_of', 5, 1) AS made \gset partitions_
+\endif
+
 -- How long ago, in seconds: a tenth within the hour, a fifth within the day, the rest over 120 days.
 CREATE FUNCTION pg_temp.age(number bigint, stream text) RETURNS double precision
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

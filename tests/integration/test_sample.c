@@ -214,9 +214,8 @@ START_TEST(the_same_scale_and_instant_give_the_same_rows)
 }
 END_TEST
 
-START_TEST(a_row_may_be_added_to_every_table_after_the_load)
+static void add_a_row_to_every_table(void)
 {
-    load("postgres", "0.05");
     cluster_execute(cluster, "INSERT INTO agent_queries DEFAULT VALUES; INSERT INTO agent_approvals DEFAULT VALUES;"
                              "INSERT INTO agent_feedback DEFAULT VALUES; INSERT INTO \"AgentQuery\" DEFAULT VALUES;"
                              "INSERT INTO \"AgentFeedback\" DEFAULT VALUES; INSERT INTO triggers (name) VALUES ('new');"
@@ -224,6 +223,40 @@ START_TEST(a_row_may_be_added_to_every_table_after_the_load)
                              "INSERT INTO action_results (action_type, status, executed_at)"
                              " VALUES ('email', 'success', '1999-01-01')");
     EXPECT_SQL(cluster, "SELECT count(*) FROM action_results_default", "1");
+}
+
+START_TEST(a_row_may_be_added_to_every_table_after_the_load)
+{
+    load("postgres", "0.05");
+    add_a_row_to_every_table();
+}
+END_TEST
+
+#define INDEXES                                                                                                 \
+    "SELECT string_agg(DISTINCT indexname, ' ' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public'" \
+    " AND tablename ~* '^agent_?(queries|query|approvals|feedback)$'"
+
+/* Also of tables that are full already. */
+START_TEST(tables_are_put_into_partitions_with_their_rows_and_indexes)
+{
+    char *first[TABLES];
+    load("postgres", "0.05");
+    for (size_t i = 0; i < TABLES; i++)
+        first[i] = contents(tables[i]);
+    char *indexes = cluster_value(cluster, INDEXES);
+    cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/sql/sample/partitions.sql");
+    for (size_t i = 0; i < TABLES; i++) {
+        char *second = contents(tables[i]);
+        ck_assert_msg(strcmp(first[i], second) == 0, "%s differs", tables[i]);
+        free(second);
+        free(first[i]);
+    }
+    EXPECT_SQL(cluster, INDEXES, indexes);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relkind = 'p' AND relnamespace = 'public'::regnamespace",
+               "6");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_plain'", "0");
+    add_a_row_to_every_table();
+    free(indexes);
 }
 END_TEST
 
@@ -352,6 +385,7 @@ static Suite *suite(void)
     tcase_add_test(cases, scale_one_has_what_it_is_to_have);
     tcase_add_test(cases, the_same_scale_and_instant_give_the_same_rows);
     tcase_add_test(cases, a_row_may_be_added_to_every_table_after_the_load);
+    tcase_add_test(cases, tables_are_put_into_partitions_with_their_rows_and_indexes);
     tcase_add_test(cases, a_scenario_writes_as_much_as_is_due_by_its_end);
     tcase_add_test(cases, five_hundred_queries_a_second_come_over_several_sessions_each_a_transaction);
     tcase_add_test(cases, drafts_are_decided_and_annotations_made);

@@ -26,17 +26,40 @@ void psql_use(const struct cluster *cluster)
     setenv("PGUSER", "postgres", 1);
 }
 
-void psql_load_sample(const struct cluster *cluster)
+#define SAMPLE PGCHIME_SOURCE_DIR "/sql/sample/"
+
+/* Also the file `form`, once the tables are there and empty. */
+static void load_sample(const struct cluster *cluster, const char *form)
 {
     char *conninfo = cluster_conninfo(cluster, "postgres");
     char *log = files_path("%s/sample.log", cluster_directory(cluster));
-    static const char schema[] = PGCHIME_SOURCE_DIR "/sql/sample/0_schema.sql";
-    static const char data[] = PGCHIME_SOURCE_DIR "/sql/sample/1_data.sql";
-    const char *argv[] = {
-        psql_program(), "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "scale=0.05", "-d", conninfo, "-f", schema,
-        "-f",           data,    NULL};
+    const char *argv[] = {psql_program(),
+                          "-XqAt",
+                          "-v",
+                          "ON_ERROR_STOP=1",
+                          "-v",
+                          "scale=0.05",
+                          "-d",
+                          conninfo,
+                          "-f",
+                          SAMPLE "0_schema.sql",
+                          "-f",
+                          form,
+                          "-f",
+                          SAMPLE "1_data.sql",
+                          NULL};
 
     process_must_run(argv, log);
     free(log);
     free(conninfo);
+}
+
+void psql_load_sample(const struct cluster *cluster)
+{
+    load_sample(cluster, "/dev/null");
+}
+
+void psql_load_sample_by_month(const struct cluster *cluster)
+{
+    load_sample(cluster, SAMPLE "partitions.sql");
 }

@@ -11,5 +11,7 @@ const char *psql_program(void);
 void psql_use(const struct cluster *cluster);
 /* The sample of sql/sample, small, into the database postgres. */
 void psql_load_sample(const struct cluster *cluster);
+/* The same, the agents' event tables by month. */
+void psql_load_sample_by_month(const struct cluster *cluster);
 
 #endif
