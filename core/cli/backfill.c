@@ -56,7 +56,7 @@ static bool read_batch(struct backfill *backfill, struct error *err)
     const char *given = invocation_option(backfill->invocation, "batch");
     int64_t number;
     if (given != NULL && !parse_int64(given, 1, BATCH_MAX, &number)) {
-        error_set(err, ERROR_USAGE, "--batch: \"%s\" is no number of groups", given);
+        error_set(err, ERROR_USAGE, "--batch: \"%s\" is not a number of groups", given);
         return error_hint(err, "write one from 1 to %d", BATCH_MAX);
     }
     backfill->batch = given != NULL ? given : BATCH;
@@ -130,7 +130,7 @@ static int stop_early(const struct filling *filling, int status)
     struct error err;
     error_set(&err, ERROR_FAILED, "the backfill of %s %s before its end", filling->view,
               status == EXIT_TIMEOUT ? "was out of time" : "was interrupted");
-    error_hint(&err, "the same command goes on from there");
+    error_hint(&err, "run the same command again: it goes on from there");
     fail(&err);
     return status;
 }

@@ -114,7 +114,7 @@ static int cancel_run(const struct invocation *invocation)
     struct error err;
     if (!parse_int64(invocation->arguments[0], 1, INT64_MAX, &run_id)) {
         error_set(&err, ERROR_USAGE, "\"%s\" is not the number of a run", invocation->arguments[0]);
-        error_hint(&err, "the first column of pgchime runs is");
+        error_hint(&err, "pgchime runs shows the numbers in its first column");
         return fail(&err);
     }
     int status;

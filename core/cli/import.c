@@ -28,7 +28,7 @@ struct importing {
 static bool check_words(const struct invocation *invocation, struct error *err)
 {
     if (strcmp(invocation->arguments[0], "pg_cron") != 0) {
-        error_set(err, ERROR_USAGE, "nothing is known of jobs of \"%s\"", invocation->arguments[0]);
+        error_set(err, ERROR_USAGE, "jobs of \"%s\" cannot be imported", invocation->arguments[0]);
         return error_hint(err, "write: pgchime import pg_cron, or pgchime import crontab FILE");
     }
     if (invocation_has(invocation, "from") && invocation_has(invocation, "dump")) {

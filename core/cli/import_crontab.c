@@ -33,7 +33,7 @@ static bool read_input(struct arena *arena, const char **text, struct error *err
     if (failure != 0) {
         error_set(err, ERROR_USAGE, "cannot read the standard input: %s", strerror(failure));
     } else if (!good) {
-        error_set(err, ERROR_USAGE, "what came is no crontab: it is not UTF-8, or longer than 1 MB");
+        error_set(err, ERROR_USAGE, "the input is no crontab: it is not UTF-8, or longer than 1 MB");
     }
     if (!good) {
         error_hint(err, "crontab -l | pgchime import crontab -");
@@ -89,7 +89,7 @@ static bool find_user(struct crontab_plan *plan, struct error *err)
     if (plan->user != NULL) {
         return true;
     }
-    error_set(err, ERROR_USAGE, "you have no name on this machine");
+    error_set(err, ERROR_USAGE, "the user who runs this has no name on this machine");
     return error_hint(err, "say whose crontab it is: --user NAME");
 }
 

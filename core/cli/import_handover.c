@@ -248,14 +248,14 @@ static bool refuse(const struct handover *handover, enum import_attempt attempt,
 {
     const char *side = handover->step->action == IMPORT_RETURN ? "here" : "in pg_cron";
     if (attempt == IMPORT_ATTEMPT_CHANGED) {
-        error_set(err, ERROR_REFUSED, "it is not in pg_cron as it was a moment ago");
-        return error_hint(err, "look again: the same command");
+        error_set(err, ERROR_REFUSED, "it was changed in pg_cron meanwhile");
+        return error_hint(err, "run the same command again");
     }
     error_set(err, ERROR_REFUSED, "it stays where it is: %s",
               attempt == IMPORT_ATTEMPT_RUNNING ? "a run of it goes on" : "its next slot came too near");
     return attempt == IMPORT_ATTEMPT_RUNNING
-               ? error_hint(err, "it runs %s: the same command later, or with a longer --wait, takes it", side)
-               : error_hint(err, "the same command takes it");
+               ? error_hint(err, "it is running %s: run the same command later, or with a longer --wait", side)
+               : error_hint(err, "run the same command again");
 }
 
 /* --- one after the other ------------------------------------------------------------------------------------------ */

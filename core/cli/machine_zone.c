@@ -53,6 +53,6 @@ const char *machine_zone(const char *folder, struct zones *zones, struct arena *
         err->kind = ERROR_USAGE;
         error_prefix(err, "this machine's time zone (%s)", place);
     }
-    error_hint(err, "say by which cron goes: --timezone ZONE");
+    error_hint(err, "name the zone that cron uses: --timezone ZONE");
     return NULL;
 }

@@ -247,7 +247,7 @@ static bool check_unchanged(struct visit *visit, const char *plugin, const struc
     bool same = same_list(shown, &now);
     purge_list_finish(&now);
     if (!same) {
-        error_set(err, ERROR_REFUSED, "what plugin \"%s\" has there changed a moment ago: nothing was dropped", plugin);
+        error_set(err, ERROR_REFUSED, "what plugin \"%s\" has there changed meanwhile: nothing was dropped", plugin);
         error_hint(err, "look again: pgchime plugins purge %s --dry-run", plugin);
     }
     return same;

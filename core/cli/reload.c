@@ -30,7 +30,7 @@ static bool read_answer(const char *text, struct answer *answer, struct error *e
                     &answer->removed, "changes", &answer->changes, "findings", &answer->findings) == 0) {
         return true;
     }
-    error_set(err, ERROR_FAILED, "the daemon's answer is not whole");
+    error_set(err, ERROR_FAILED, "the daemon's answer was cut off");
     return error_hint(err, "its log says what became of the reload");
 }
 

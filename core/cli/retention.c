@@ -204,7 +204,7 @@ static bool restore_all(const struct retention *retention, struct visit *visit, 
     }
     if (goes_on) {
         error_set(err, ERROR_FAILED, "interrupted before its end");
-        return error_hint(err, "the same command goes on from there");
+        return error_hint(err, "run the same command again: it goes on from there");
     }
     return true;
 }

@@ -149,7 +149,7 @@ static int tiles_run(const struct invocation *invocation)
     struct error err;
     struct one_tile tile = {.invocation = invocation, .choice = invocation_option(invocation, "choice")};
     if (invocation->argument_count == 0 && tile.choice != NULL) {
-        error_set(&err, ERROR_USAGE, "--choice is of one tile");
+        error_set(&err, ERROR_USAGE, "--choice needs one tile");
         error_hint(&err, "name it: pgchime tiles PLUGIN/NUMBER --choice VALUE");
         return fail(&err);
     }

@@ -296,8 +296,8 @@ static void recorded(void *data, const struct pg_reply *reply)
     install->states.dormant[install->plugin] = dormant;
     install->states.any_failed = install->states.any_failed || strcmp(install->state, "failed") == 0;
     if (install->waking && !dormant) {
-        log_info("plugin %s woke up in database %s: %s", current(install)->declaration->name, install->database,
-                 install->state);
+        log_info("plugin %s is no longer dormant in database %s: %s", current(install)->declaration->name,
+                 install->database, install->state);
     }
     free(install->reason);
     install->reason = NULL;

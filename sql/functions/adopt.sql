@@ -176,7 +176,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies
 BEGIN
     EXECUTE p_statement;
 EXCEPTION WHEN syntax_error_or_access_rule_violation THEN
-    RAISE EXCEPTION '% does not go with the columns that will be there: %', p_object, SQLERRM
+    RAISE EXCEPTION '% cannot be kept with the new columns: %', p_object, SQLERRM
         USING ERRCODE = 'dependent_objects_still_exist', HINT = 'drop it, then try again, and make it again afterwards; nothing was done';
 END $$;
 COMMENT ON ROUTINE chime.perform_rebinding IS 'runs such a statement; its failure names the dependent';
@@ -190,7 +190,7 @@ BEGIN
       FROM chime.adoption_dependents(p_relations) AS d CROSS JOIN LATERAL pg_identify_object(d.class, d.object, d.sub) AS i
      WHERE d.object <> ALL (p_own);
     IF v_left IS NOT NULL THEN
-        RAISE EXCEPTION 'what is there changed a moment ago, and now there is %: nothing was done', v_left USING ERRCODE = 'CH009', HINT = 'try again';
+        RAISE EXCEPTION 'the database changed meanwhile, and now has %: nothing was done', v_left USING ERRCODE = 'CH009', HINT = 'try again';
     END IF;
 END $$;
 COMMENT ON ROUTINE chime.refuse_left IS 'raises when something still needs a relation that is left behind';

@@ -350,7 +350,7 @@ CREATE OR REPLACE FUNCTION chime.refuse_plan(p_lines chime.adoption_line[], p_di
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF chime.plan_digest(p_lines) IS DISTINCT FROM p_digest THEN
-        RAISE EXCEPTION 'what is there changed a moment ago: nothing was done' USING ERRCODE = 'CH009',
+        RAISE EXCEPTION 'the database changed meanwhile: nothing was done' USING ERRCODE = 'CH009',
             HINT = format('look again: pgchime plugins adopt %s --dry-run', p_plugin);
     ELSIF EXISTS (SELECT FROM unnest(p_lines) AS l WHERE l.action = 'block') THEN
         RAISE EXCEPTION 'something stands in the way: nothing was done' USING ERRCODE = 'CH009',

@@ -98,10 +98,10 @@ BEGIN
         RAISE EXCEPTION '% cannot be computed in parts: %', v_name, v_reason USING ERRCODE = 'CH008',
             HINT = format('pgchime refresh %s --full does it as a whole', chime.shell_word(v_name));
     ELSIF p_from >= p_to THEN
-        RAISE EXCEPTION 'nothing lies between % and %', p_from, p_to USING ERRCODE = 'CH008', HINT = '--from is the earlier one, --to is not included';
+        RAISE EXCEPTION '--from % is not before --to %', p_from, p_to USING ERRCODE = 'CH008', HINT = '--from is the earlier one, --to is not included';
     ELSIF chime.grain_time(p_view) IS NULL AND (p_from IS NOT NULL OR p_to IS NOT NULL) THEN
-        RAISE EXCEPTION 'no column of the grain of % says when', v_name USING ERRCODE = 'CH008',
-            HINT = format('its grain is (%s), and --from and --to need a timestamptz or a date in it: leave them out, for all groups',
+        RAISE EXCEPTION 'the grain of % has no column with a time', v_name USING ERRCODE = 'CH008',
+            HINT = format('its grain is (%s), and --from and --to need a timestamptz or a date in it; without them all groups are filled',
                           array_to_string(p_view.grain, ', '));
     END IF;
     PERFORM chime.refuse_frozen_range(p_view, p_from, p_to) WHERE p_from IS NOT NULL OR p_to IS NOT NULL;

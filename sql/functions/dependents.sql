@@ -91,7 +91,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_foreign text := chime.foreign_dependents(p_relation);
 BEGIN
     IF v_foreign IS NOT NULL THEN
-        RAISE EXCEPTION '% has to be made anew, and there is what would be lost with it: %', p_relation, v_foreign
+        RAISE EXCEPTION '% has to be made anew, and these would be lost: %', p_relation, v_foreign
             USING ERRCODE = 'dependent_objects_still_exist',
                   HINT = 'take away what is named, once what it says or holds is safe elsewhere; run pgchime reload; then make it again';
     END IF;

@@ -232,7 +232,7 @@ DECLARE
     v_key name[];
 BEGIN
     IF v_places IS NULL THEN
-        RAISE EXCEPTION 'nothing in its definition shows which columns of view % tell its rows apart',
+        RAISE EXCEPTION 'the key of view % does not follow from its definition',
             regexp_replace(p_live::text, '__live("?)$', '\1') USING ERRCODE = 'invalid_parameter_value',
             HINT = concat_ws('; ', 'name them as its key' || coalesce(', such as "' || array_to_string(chime.likely_key(p_live), ', ') || '"', ''),
                              CASE WHEN chime.node_fields(chime.view_query(p_live)) ->> 'groupClause' <> '<>' THEN 'or select all columns that it is grouped by' END,

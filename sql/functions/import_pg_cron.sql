@@ -81,7 +81,7 @@ BEGIN
        SET state = 'taking', at = p_at, job = p_job, schedule = p_schedule, active = p_active, options = p_options
      WHERE i.state IN ('taking', 'returned');
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'job % was taken over meanwhile', v_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+        RAISE EXCEPTION 'job % was taken over meanwhile', v_jobid USING ERRCODE = 'CH011', HINT = 'run the same command again';
     END IF;
     RETURN v_id;
 END $$;
@@ -94,7 +94,7 @@ DECLARE
 BEGIN
     UPDATE chime.imported i SET state = 'taken' WHERE i.source = p_source AND i.jobid = p_jobid AND i.state = 'taking' RETURNING * INTO v_import;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'job % was taken over meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+        RAISE EXCEPTION 'job % was taken over meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'run the same command again';
     END IF;
     PERFORM chime.make_imported(v_import.job_id, v_import.job, v_import.schedule, v_import.active, v_import.options, v_import.at);
     RETURN v_import.job_id;
@@ -126,7 +126,7 @@ DECLARE
 BEGIN
     SELECT * INTO v_import FROM chime.imported i WHERE i.source = p_source AND i.jobid = p_jobid AND i.state IN ('taken', 'returning') FOR UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'job % was given back meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'look again: the same command';
+        RAISE EXCEPTION 'job % was given back meanwhile', p_jobid USING ERRCODE = 'CH011', HINT = 'run the same command again';
     END IF;
     PERFORM FROM chime.job_state s WHERE s.job_id = v_import.job_id FOR UPDATE;
     IF chime.import_is_running(v_import.job_id) THEN
@@ -149,7 +149,8 @@ COMMENT ON ROUTINE chime.finish_return IS 'pg_cron has it again';
 -- --- schema cron in the extension's place ----------------------------------------------------------------------------
 CREATE OR REPLACE FUNCTION chime.asks_for_pg_cron(p_text text) RETURNS boolean
 LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
-RETURN p_text ~* '\mpg_extension\M' AND p_text ~ '''pg_cron''' AND p_text !~* 'to_regproc';
+RETURN p_text ~* '\mpg_(extension|available_extensions|available_extension_versions)\M' AND p_text ~ '''pg_cron'''
+    AND p_text !~* 'to_regproc';
 COMMENT ON FUNCTION chime.asks_for_pg_cron IS 'whether SQL asks if the extension is installed, and not for the functions that both have';
 
 -- Read with row_security off: a policy is code of the table's owner, and would run as whoever asks. Tables of other

@@ -230,7 +230,7 @@ DECLARE
 BEGIN
     IF NOT v_job.active THEN
         RAISE EXCEPTION 'job % is not active', v_job.name USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = format('SELECT chime.alter_job(%s, active => true) wakes it', v_job.job_id);
+            HINT = format('SELECT chime.alter_job(%s, active => true) makes it active', v_job.job_id);
     ELSIF (SELECT s.suspended FROM chime.suspension(v_job.job_id) s) THEN
         RAISE NOTICE 'job % is suspended: it runs once that is over', v_job.name;
     END IF;
@@ -335,8 +335,8 @@ DECLARE
     v_at timestamp := date_trunc('second', at + interval '999999 microseconds') AT TIME ZONE 'UTC';
 BEGIN
     IF at IS NULL OR at <= clock_timestamp() OR at >= '9999-01-01Z' THEN
-        RAISE EXCEPTION 'a run at % will never be', coalesce(at::text, 'NULL') USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'name a time to come; chime.run_now starts a job that is there already';
+        RAISE EXCEPTION 'no run can be made at %', coalesce(at::text, 'NULL') USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'name a time in the future; chime.run_now starts a job that is there already';
     END IF;
     RETURN chime.schedule(job_name, '@at ' || to_char(v_at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), command, database, username, true, NULL, NULL,
                           options, settings);

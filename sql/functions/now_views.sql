@@ -21,7 +21,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_kept regclass := chime.require_kept(p_view);
 BEGIN
     IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = v_kept) THEN
-        RAISE EXCEPTION 'row-level security of % does not reach what is computed live', v_kept
+        RAISE EXCEPTION 'row-level security of % does not hold for what is computed live', v_kept
             USING ERRCODE = 'insufficient_privilege', HINT = format('read %s; chime.wait_fresh waits until it holds what was committed', v_kept);
     END IF;
 END $$;

@@ -17,7 +17,7 @@ BEGIN
     ELSIF btrim(coalesce(chime.read_reason(p_reason), '')) = '' THEN
         RAISE EXCEPTION 'an action needs a reason' USING ERRCODE = 'invalid_parameter_value', HINT = 'write why, in a sentence';
     ELSIF octet_length(p_key) > 200 OR p_key = '' OR chime.utf8_fault(p_key) IS NOT NULL THEN
-        RAISE EXCEPTION 'this key cannot be kept' USING ERRCODE = 'invalid_parameter_value', HINT = 'a key has 1 to 200 bytes';
+        RAISE EXCEPTION 'this idempotency key cannot be used' USING ERRCODE = 'invalid_parameter_value', HINT = 'a key has 1 to 200 bytes';
     END IF;
 END $$;
 COMMENT ON FUNCTION chime.check_action IS 'raises when an action has no actor or no reason, or a key that cannot be kept';
@@ -32,7 +32,7 @@ BEGIN
     END IF;
     PERFORM pg_advisory_xact_lock('chime.action'::regclass::integer, hashtext(concat_ws(E'\x1f', p_key, p_actor, session_user)));
     IF EXISTS (SELECT FROM chime.action a WHERE a.key = p_key AND a.actor = p_actor AND a.login = session_user AND a.verb <> p_verb) THEN
-        RAISE EXCEPTION 'this key was used for something else' USING ERRCODE = 'unique_violation', HINT = 'take another key for each action';
+        RAISE EXCEPTION 'this idempotency key was used for another action' USING ERRCODE = 'unique_violation', HINT = 'take another key for each action';
     END IF;
     RETURN QUERY SELECT * FROM chime.action a WHERE a.key = p_key AND a.actor = p_actor AND a.login = session_user ORDER BY a.action_id;
 END $$;
@@ -98,8 +98,8 @@ BEGIN
         SELECT r.run_id INTO v_run FROM chime.run r WHERE r.job_id = p_job AND r.kind = p_kind AND r.slot = p_slot AND r.done_at IS NULL;
     END IF;
     IF v_run IS NULL OR NOT chime.cancel_run(v_run, p_reason, chime.operated_by(p_actor)) THEN
-        RAISE EXCEPTION 'that run of job % is not live', v_job.name USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'it ended meanwhile: its page says how';
+        RAISE EXCEPTION 'that run of job % has ended', v_job.name USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'its page says how it ended';
     END IF;
     RETURN QUERY
     INSERT INTO chime.action (actor, verb, about, job_id, kind, slot, run_id, reason, request_id, outcome, key)

@@ -276,8 +276,8 @@ BEGIN
         END IF;
     END IF;
     IF to_regclass(format('%I.%I', v_view.view_schema, v_view.relation)) IS DISTINCT FROM v_kept THEN -- nobody can rename what was written
-        RAISE EXCEPTION 'another relation has the name %.% since a moment ago', v_view.view_schema, v_view.relation
-            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'nothing was refreshed: see what has that name';
+        RAISE EXCEPTION 'relation %.% was replaced by another one meanwhile', v_view.view_schema, v_view.relation
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'nothing was refreshed: look at what has that name now, then run pgchime reload';
     END IF;
     PERFORM chime.note_refresh(v_last, method, reason, keys, rows, inserted, updated, deleted, rejected, v_seen, v_fingerprint,
                                (extract(epoch FROM clock_timestamp() - v_start) * 1000000)::bigint, coalesce(v_watch_us, 0),

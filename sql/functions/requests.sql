@@ -87,8 +87,8 @@ DECLARE
     v_until timestamptz := CASE WHEN p_until <= '9999-12-31Z' THEN p_until END;
 BEGIN
     IF p_until <= clock_timestamp() THEN
-        RAISE EXCEPTION 'a suspension until % would be over already', p_until USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'name a time to come, or none: then it lasts until chime.resume';
+        RAISE EXCEPTION 'a suspension cannot end at %, which is in the past', p_until USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'name a time in the future, or none: then it lasts until chime.resume';
     END IF;
     PERFORM chime.refuse_unknown(p_job);
     INSERT INTO chime.request (job_id, verb, kind, slot, reason, until, requested_by)

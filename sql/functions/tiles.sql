@@ -149,7 +149,7 @@ BEGIN
         IF p_choice IS NOT NULL THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM (%s) AS c WHERE c.value OPERATOR(pg_catalog.=) $1)', tile.choices_statement) INTO v_there USING p_choice;
             IF NOT v_there THEN
-                RAISE EXCEPTION 'there is no such choice' USING ERRCODE = 'no_data_found', HINT = 'without choice= the answer has those that there are';
+                RAISE EXCEPTION 'there is no such choice' USING ERRCODE = 'no_data_found', HINT = 'without choice= the answer lists the choices';
             END IF;
             choice := p_choice;
         END IF;

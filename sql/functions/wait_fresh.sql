@@ -62,13 +62,13 @@ DECLARE
     v_written text;
 BEGIN
     IF p_timeout IS NULL OR p_timeout < interval '0' OR p_timeout > interval '1 hour' THEN
-        RAISE EXCEPTION 'a timeout of % cannot be waited for', coalesce(p_timeout::text, 'NULL') USING ERRCODE = 'invalid_parameter_value',
+        RAISE EXCEPTION 'timeout cannot be %', coalesce(p_timeout::text, 'NULL') USING ERRCODE = 'invalid_parameter_value',
             HINT = 'it is between 0 and 1 hour';
     ELSIF pg_is_in_recovery() THEN
         RAISE EXCEPTION 'this server is a standby: it does not know what was committed' USING ERRCODE = 'object_not_in_prerequisite_state',
             HINT = 'wait on the primary; then let this server replay up to there';
     ELSIF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'this transaction goes on reading what was there when it began, however long it waits'
+        RAISE EXCEPTION 'this transaction sees only what was committed before it began, however long it waits'
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'wait before it begins, or in a transaction that is READ COMMITTED';
     END IF;
     IF pg_current_xact_id_if_assigned() IS NOT NULL THEN

@@ -350,7 +350,7 @@ START_TEST(a_view_that_does_not_go_with_the_new_types_stops_all_of_it)
     cluster_execute(cluster, "SET ROLE pgchime;"
                              "CREATE VIEW analytics.means AS SELECT mean_score FROM " RELATION "; RESET ROLE");
     ASSERT_RUN(6, ADOPT(PLUGIN, "--yes"));
-    commands_has(errors, "view analytics.means does not go with the columns that will be there");
+    commands_has(errors, "view analytics.means cannot be kept with the new columns");
     nothing_was_done();
 }
 END_TEST

@@ -182,7 +182,7 @@ START_TEST(only_groups_of_the_time_asked_for)
     ASSERT_RUN(0, "backfill", "hourly", "--from", "2026-01-03 02:30+02:00", "-o", "json");
     EQUAL("hourly");
     ASSERT_RUN(6, "backfill", "shop_total", "--from", "2026-01-02");
-    commands_has(errors, "no column of the grain of kept.shop_total says when\nHINT:  its grain is (shop)");
+    commands_has(errors, "the grain of kept.shop_total has no column with a time\nHINT:  its grain is (shop)");
     ASSERT_RUN(6, "backfill", "hourly", "--from", "2026-01-03", "--to", "2026-01-02");
     ASSERT_RUN(2, "backfill", "hourly", "--from", "yesterday");
     ASSERT_RUN(2, "backfill", "hourly", "--batch", "0");
@@ -329,7 +329,7 @@ START_TEST(interrupted_or_out_of_time_it_says_so_and_goes_on_later)
 {
     spoil("UPDATE app.orders SET amount = amount + 1");
     ASSERT_RUN(124, "backfill", "shop_total", "--batch", "1", "--timeout", "1us");
-    commands_has(errors, "was out of time before its end\nHINT:  the same command goes on from there");
+    commands_has(errors, "was out of time before its end\nHINT:  run the same command again: it goes on from there");
     start("shop_total", "1");
     AWAIT_MIDDLE;
     daemon_signal(filling, SIGINT);

@@ -62,6 +62,16 @@ START_TEST(a_function_that_asks_for_the_extension_is_named)
 }
 END_TEST
 
+START_TEST(a_function_that_asks_whether_the_extension_could_be_had_is_named)
+{
+    cluster_execute(cluster,
+                    "CREATE FUNCTION public.deploy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT 1 FROM"
+                    " pg_available_extensions WHERE name = 'pg_cron') THEN PERFORM cron.schedule('a', '@daily',"
+                    " 'SELECT 1'); END IF; END $$");
+    assert_finds("function public.deploy() asks whether the extension pg_cron is installed");
+}
+END_TEST
+
 START_TEST(a_migration_that_is_kept_in_a_table_is_named)
 {
     cluster_execute(
@@ -109,6 +119,7 @@ int main(void)
     tcase_add_checked_fixture(cases, set_up, import_stage_forget);
     tcase_add_test(cases, migrate_prints_the_question_that_is_true_of_both);
     tcase_add_test(cases, a_function_that_asks_for_the_extension_is_named);
+    tcase_add_test(cases, a_function_that_asks_whether_the_extension_could_be_had_is_named);
     tcase_add_test(cases, a_migration_that_is_kept_in_a_table_is_named);
     tcase_add_test(cases, a_table_with_policies_is_not_read);
     tcase_add_test(cases, a_zone_of_pg_cron_that_jobs_do_not_run_in_is_named);

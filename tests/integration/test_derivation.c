@@ -55,7 +55,7 @@ END_TEST
 /* A row of each set, or several rows of one, have no key that the parse shows. */
 START_TEST(where_nothing_shows_a_key_the_error_says_what_to_name)
 {
-#define NONE "nothing in its definition shows which columns of view kept.derived tell its rows apart; "
+#define NONE "the key of view kept.derived does not follow from its definition; "
     DERIVES("SELECT o.id, s.name FROM ord o JOIN shp s ON s.shop = o.shop",
             NONE "name them as its key, such as \"id\"; its columns are id, name");
     DERIVES("SELECT count(*) AS n, max(id) AS m FROM ord GROUP BY shop",
@@ -78,13 +78,13 @@ START_TEST(an_index_of_a_table_with_children_or_of_some_rows_is_no_key)
                     "CREATE TABLE app.plain (id integer, u integer NOT NULL, part integer NOT NULL);"
                     "CREATE UNIQUE INDEX ON app.plain (id); CREATE UNIQUE INDEX ON app.plain (part) WHERE u > 0");
     DERIVES("SELECT id, part FROM plain",
-            "nothing in its definition shows which columns of view kept.derived tell its rows apart; name them as its"
+            "the key of view kept.derived does not follow from its definition; name them as its"
             " key; its columns are id, part");
     cluster_execute(cluster, "CREATE UNIQUE INDEX ON app.plain (u)");
     DERIVES("SELECT id, u FROM plain", "keyed: {u} by {u}");
     cluster_execute(cluster, "CREATE TABLE app.child () INHERITS (app.plain)");
     DERIVES("SELECT id, part, u FROM plain",
-            "nothing in its definition shows which columns of view kept.derived tell its rows apart; name them as its"
+            "the key of view kept.derived does not follow from its definition; name them as its"
             " key; its columns are id, part, u");
 }
 END_TEST

@@ -381,7 +381,7 @@ START_TEST(a_run_is_asked_for_and_cancelled_by_its_owner)
          "NOTICE: run 2 of this job is under way, and is asked to stop\nt", NULL},
         {"app", "SELECT chime.schedule('a', '@hourly', 'SELECT 1', active => false) > 1", "t", NULL},
         {NULL, "SELECT chime.run_now('a')",
-         "ERROR 55000: job app/a is not active\nHINT: SELECT chime.alter_job(2, active => true) wakes it", NULL},
+         "ERROR 55000: job app/a is not active\nHINT: SELECT chime.alter_job(2, active => true) makes it active", NULL},
         {"other", "SELECT count(*) FROM chime.job_runs", "0", NULL},
     };
     OUTCOMES_SAY(cluster, steps);

@@ -243,7 +243,7 @@ START_TEST(readers_read_it_and_nothing_below_it)
     EXPECT_ERROR(other, "SELECT * FROM kept.shop_total__now", "permission denied for table shop_total");
     session_execute(other, "RESET ROLE; ALTER TABLE kept.shop_total ENABLE ROW LEVEL SECURITY; SET ROLE dash");
     EXPECT_ERROR(other, "SELECT * FROM kept.shop_total__now",
-                 "row-level security of kept.shop_total does not reach what is computed live");
+                 "row-level security of kept.shop_total does not hold for what is computed live");
 }
 END_TEST
 
@@ -276,8 +276,7 @@ START_TEST(it_follows_the_columns_of_its_view)
     static const char wider[] =
         "SELECT app.install('shop_total', 'SELECT shop, sum(amount)::text AS n, count(*) AS total FROM orders"
         " GROUP BY shop', '{shop}', '[{\"table\": \"orders\", \"columns\": [\"shop\", \"amount\"]}]')";
-    EXPECT_ERROR(other, wider,
-                 "kept.shop_total__now has to be made anew, and there is what would be lost with it: view app.mine");
+    EXPECT_ERROR(other, wider, "kept.shop_total__now has to be made anew, and these would be lost: view app.mine");
     cluster_execute(cluster, "DROP VIEW app.mine");
     EXPECT_SQL(cluster, wider, NULL);
     cluster_execute(cluster, "SELECT chime.refresh('shop_total'); DELETE FROM app.orders WHERE shop = 3");

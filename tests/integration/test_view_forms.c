@@ -144,9 +144,8 @@ START_TEST(what_the_server_refuses_fails_its_view_alone)
     BECOMES("writes", "failed: views must not contain data-modifying statements in WITH");
     BECOMES("command", "failed: a definition is one SELECT, and this one begins with \"TRUNCATE app.left_alone\"; begin"
                        " it with SELECT or WITH");
-    BECOMES("keyless",
-            "failed: nothing in its definition shows which columns of view forms.keyless tell its rows apart;"
-            " name them as its key; its columns are kind");
+    BECOMES("keyless", "failed: the key of view forms.keyless does not follow from its definition;"
+                       " name them as its key; its columns are kind");
     BECOMES("absent", "dormant: missing: relation \"nowhere\" does not exist");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.plugin WHERE name IN ('taken', 'untrusted') AND state = 'failed'",
                "2");

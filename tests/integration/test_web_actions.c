@@ -125,7 +125,7 @@ START_TEST(live_run_is_cancelled_and_says_by_whom)
     assert_post(202, ann, target, "", WHY, "\"outcome\": \"asked\"");
     WAIT_SQL(cluster, "SELECT state FROM chime.runs WHERE job = 'slow'", "cancelled", 60);
     EXPECT_SQL(cluster, "SELECT reason FROM chime.run_history", "cancelled by ann by page: it is needed <b>now</b>");
-    assert_post(409, ann, target, "", WHY, "not live");
+    assert_post(409, ann, target, "", WHY, "has ended");
     free(target);
     free(slot);
 }
@@ -145,7 +145,7 @@ START_TEST(job_is_suspended_and_resumed)
     WAIT_SQL(cluster, "SELECT count(*) FROM chime.job_status WHERE suspended_at IS NOT NULL", "0", 60);
     assert_post(202, ann, BASE "/job/quick/resume", "", WHY, "\"outcome\": \"already\"");
     assert_post(400, ann, BASE "/job/quick/suspend", "", "{\"reason\": \"a\", \"until\": \"2020-01-01T00:00:00Z\"}",
-                "would be over already");
+                "which is in the past");
     assert_post(404, ann, BASE "/job/nobody/suspend", "", WHY, "no such job");
 }
 END_TEST
@@ -203,7 +203,7 @@ START_TEST(same_key_is_one_action)
     served_end(); /* nobody takes it meanwhile */
     assert_post(202, ann, BASE "/job/quick/run", "Idempotency-Key: one\r\n", WHY, "\"action\": 1");
     assert_post(202, ann, BASE "/job/quick/run", "Idempotency-Key: one\r\n", WHY, "\"action\": 1");
-    assert_post(409, ann, BASE "/job/quick/resume", "Idempotency-Key: one\r\n", WHY, "used for something else");
+    assert_post(409, ann, BASE "/job/quick/resume", "Idempotency-Key: one\r\n", WHY, "used for another action");
     assert_post(202, ann, BASE "/job/quick/run", "Idempotency-Key: two\r\n", WHY, "\"outcome\": \"already\"");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.request", "1");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.action", "2");

@@ -34,7 +34,7 @@ START_TEST(the_zone_of_a_machine_is_named_or_asked_for)
     files_write(localtime_file, "TZif2");
     ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
     ck_assert_str_eq(err.message, "this machine's time zone has no name");
-    ck_assert_str_eq(err.hint, "say by which cron goes: --timezone ZONE");
+    ck_assert_str_eq(err.hint, "name the zone that cron uses: --timezone ZONE");
     files_write(timezone_file, "\n");
     ck_assert_ptr_null(machine_zone(folder, zones, arena, &err));
     files_write(timezone_file, "Asia/Tokyo\n");
@@ -45,7 +45,7 @@ START_TEST(the_zone_of_a_machine_is_named_or_asked_for)
     ck_assert_str_eq(
         err.message,
         arena_printf(arena, "this machine's time zone (%s): there is no time zone \"Europe/Berlim\"", timezone_file));
-    ck_assert_str_eq(err.hint, "say by which cron goes: --timezone ZONE");
+    ck_assert_str_eq(err.hint, "name the zone that cron uses: --timezone ZONE");
     ck_assert_int_eq(unlink(localtime_file), 0);
     ck_assert_int_eq(symlink("../usr/share/zoneinfo/Europe/Berlin", localtime_file), 0);
     ck_assert_str_eq(machine_zone(folder, zones, arena, &err), "Europe/Berlin");
