@@ -57,11 +57,17 @@ static bool refuse_field(const struct cursor *cursor, const char *problem)
     return hint_field(cursor);
 }
 
+/* A whole period at most: every 24 hours is once a day. Every 90 minutes would not be what a step of 90 does. */
+static int longest_step(const struct field *field)
+{
+    return field->period > field->high ? field->period : field->high;
+}
+
 /* A step is no value: what the field expects would contradict it. */
 static bool refuse_step(const struct cursor *cursor)
 {
     error_set(cursor->err, ERROR_CONFIG, "%s \"%s\": expected a step from 1 to %d after \"/\"", cursor->field->name,
-              piece_show(cursor->whole).text, cursor->field->high);
+              piece_show(cursor->whole).text, longest_step(cursor->field));
     return hint_field(cursor);
 }
 
@@ -135,7 +141,7 @@ static bool take_step(struct cursor *cursor, int *step)
 {
     bool number = !at_end(cursor) && is_digit(*cursor->at);
     *step = number ? take_number(cursor) : 0;
-    return (*step >= 1 && *step <= cursor->field->high) || refuse_step(cursor);
+    return (*step >= 1 && *step <= longest_step(cursor->field)) || refuse_step(cursor);
 }
 
 /* Sets first, first + step, ... for as long as it is within `span` of the first, around the period's end if need be. */

@@ -27,14 +27,19 @@ DECLARE
     v_value text := (ARRAY['0*[0-5]?[0-9]', '0*[0-5]?[0-9]', '0*(?:1?[0-9]|2[0-3])', '0*(?:[1-9]|[12][0-9]|3[01])',
                            '0*(?:[1-9]|1[0-2])|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec',
                            '0*[0-7]|sun|mon|tue|wed|thu|fri|sat'])[p_field + 1];
-    v_step text := (ARRAY['[1-9]|[1-5][0-9]', '[1-9]|[1-5][0-9]', '[1-9]|1[0-9]|2[0-3]', '[1-9]|[12][0-9]|3[01]', '[1-9]|1[0-2]',
-                          '[1-7]'])[p_field + 1];
+    v_step text := (ARRAY['[1-9]|[1-5][0-9]|60', '[1-9]|[1-5][0-9]|60', '[1-9]|1[0-9]|2[0-4]', '[1-9]|[12][0-9]|3[01]',
+                          '[1-9]|1[0-2]', '[1-7]'])[p_field + 1];
     v_item text := format('(?:\*(?:/0*(?:%2$s))?|(?:%1$s)(?:-(?:%1$s)(?:/0*(?:%2$s))?)?)', v_value, v_step);
+    v_any_step text := format('(?:\*(?:/[0-9]+)?|(?:%1$s)(?:-(?:%1$s)(?:/[0-9]+)?)?)', v_value);
     v_name text := ('[0:5]={second,minute,hour,day of month,month,day of week}'::text[])[p_field];
     v_expected text := ('[0:5]={0-59,0-59,0-23,"1-31, or $ for the last",1-12 or jan-dec,0-7 or sun-sat}'::text[])[p_field];
 BEGIN
     IF p_field = 3 AND p_text = '$' THEN
         RETURN NULL;
+    ELSIF lower(p_text COLLATE "C") !~ format('^%1$s(?:,%1$s)*$', v_item)
+          AND lower(p_text COLLATE "C") ~ format('^%1$s(?:,%1$s)*$', v_any_step) THEN
+        RETURN format('%s "%s": expected a step from 1 to %s after "/"', v_name, left(p_text, 100),
+                      ('[0:5]={60,60,24,31,12,7}'::integer[])[p_field]);
     ELSIF lower(p_text COLLATE "C") !~ format('^%1$s(?:,%1$s)*$', v_item) THEN
         RETURN format('%s "%s": expected %s; %s', v_name, left(p_text, 100), v_expected,
                       CASE WHEN p_text = '?' THEN 'the "?" of Quartz is * here'

@@ -73,14 +73,18 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION cron.job_call IS 'what the functions and triggers of this schema call; as little as they allow, it allows';
 
--- PL/pgSQL, since SQL answers void with NULL and the extension does not.
+-- PL/pgSQL, since SQL answers void with NULL and the extension does not. An assignment, since PERFORM would show its
+-- whole statement with each error.
 CREATE OR REPLACE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL, database text DEFAULT NULL,
                                           username text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_variable
+DECLARE
+    v_answer jsonb;
 BEGIN
-    PERFORM cron.job_call('alter', jsonb_build_object('needs', '["job_id"]'::jsonb, 'job_id', job_id, 'schedule', schedule, 'command', command,
-                                                      'database', database, 'username', username, 'active', active));
+    v_answer := cron.job_call('alter', jsonb_build_object(
+        'needs', '["job_id"]'::jsonb, 'job_id', job_id, 'schedule', schedule, 'command', command, 'database', database,
+        'username', username, 'active', active));
 END $$;
 COMMENT ON FUNCTION cron.alter_job(bigint, text, text, text, text, boolean) IS
     'Alter the job identified by job_id. Any option left as NULL will not be modified.';
@@ -141,6 +145,7 @@ CREATE OR REPLACE FUNCTION cron.update_job() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_changed jsonb;
+    v_answer jsonb;
 BEGIN
     IF NEW.jobid IS DISTINCT FROM OLD.jobid THEN
         RAISE EXCEPTION 'the number of a job cannot be changed' USING ERRCODE = 'feature_not_supported',
@@ -151,7 +156,7 @@ BEGIN
       FROM jsonb_each(to_jsonb(NEW) - 'nodename' - 'nodeport') AS n JOIN jsonb_each(to_jsonb(OLD)) AS o ON o.key = n.key
      WHERE n.value <> o.value;
     IF v_changed IS NOT NULL THEN
-        PERFORM cron.job_call('alter', v_changed - 'jobname' || jsonb_build_object(
+        v_answer := cron.job_call('alter', v_changed - 'jobname' || jsonb_build_object(
             'job_id', NEW.jobid, 'job_name', v_changed -> 'jobname', 'unnamed', CASE WHEN v_changed -> 'jobname' = 'null' THEN true END));
     END IF;
     RETURN NEW;

@@ -125,8 +125,9 @@ static const struct outcome_step statements[] = {
      "0\nHINT: Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
      "ERROR 22023: invalid schedule: "},
     {NULL, "SELECT cron.schedule('bad', '*/0 * * * *', 'SELECT 1')",
-     "ERROR 22023: invalid schedule: */0 * * * *\nDETAIL: minute \"*/0\": expected 0-59; a range a-b or * may have a "
-     "step (*/5), a list has commas\nHINT: Use cron format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
+     "ERROR 22023: invalid schedule: */0 * * * *\nDETAIL: minute \"*/0\": expected a step from 1 to 60 after "
+     "\"/\"\nHINT: Use cron "
+     "format (e.g. 5 4 * * *), or interval format '[1-59] seconds'",
      "ERROR 22023: invalid schedule: */0 * * * *"},
     {NULL, "SELECT cron.schedule('bad', '0 0 ? * *', 'SELECT 1')",
      "ERROR 22023: invalid schedule: 0 0 ? * *\nDETAIL: day of month \"?\": expected 1-31, or $ for the last; the "

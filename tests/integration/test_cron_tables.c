@@ -292,6 +292,29 @@ START_TEST(jobs_that_were_saved_are_inserted_again_with_their_numbers)
 }
 END_TEST
 
+/* As pg_dump writes them for a database that has the extension. */
+START_TEST(jobs_of_a_dump_are_copied_in_with_their_numbers)
+{
+    static const char rows[] = "7\t0 3 * * *\tSELECT 1\tlocalhost\t5432\tpostgres\tapp\tt\tnightly\n"
+                               "9\t5 * * * *\tSELECT 2\tlocalhost\t5432\topen\tpostgres\tf\t\\N\n";
+    static const struct outcome_step steps[] = {
+        {"postgres", "SELECT jobid, schedule, database, username, active, jobname FROM cron.job ORDER BY jobid",
+         "7|0 3 * * *|postgres|app|t|nightly\n9|5 * * * *|open|postgres|f|", NULL},
+        {NULL, "SELECT cron.schedule('later', '@daily', 'SELECT 3') > 9", "t", NULL},
+    };
+    PGconn *session = cluster_connect(cluster, "postgres");
+    PQclear(PQexec(session, "COPY cron.job (jobid, schedule, command, nodename, nodeport, database, username, active,"
+                            " jobname) FROM stdin"));
+    ck_assert_int_eq(PQputCopyData(session, rows, (int)strlen(rows)), 1);
+    ck_assert_int_eq(PQputCopyEnd(session, NULL), 1);
+    PGresult *result = PQgetResult(session);
+    ck_assert_msg(PQresultStatus(result) == PGRES_COMMAND_OK, "%s", PQresultErrorMessage(result));
+    PQclear(result);
+    OUTCOMES_SAY(cluster, steps);
+    PQfinish(session);
+}
+END_TEST
+
 START_TEST(functions_work_where_nobody_may_read_the_relations)
 {
     static const struct outcome_step steps[] = {
@@ -433,6 +456,7 @@ int main(void)
     tcase_add_test(relations, of_the_runs_everybody_deletes_ones_own_and_none_that_is_under_way);
     tcase_add_test(relations, unscheduling_says_that_a_run_goes_on_and_its_end_is_told_truly);
     tcase_add_test(relations, jobs_that_were_saved_are_inserted_again_with_their_numbers);
+    tcase_add_test(relations, jobs_of_a_dump_are_copied_in_with_their_numbers);
     tcase_add_test(relations, functions_work_where_nobody_may_read_the_relations);
     tcase_add_test(relations, a_message_is_redacted_and_nothing_else_of_a_run_changed);
     tcase_add_test(relations, where_pg_cron_is_still_preloaded_everybody_makes_jobs);

@@ -261,6 +261,7 @@ START_TEST(rules_and_dashboard_name_what_is_printed)
         "# TYPE pgchime_view_behind_seconds gauge\npgchime_view_behind_seconds{database=\"main\",view=\"v\"} 1\n"
         "# TYPE pgchime_view_target_seconds gauge\npgchime_view_target_seconds{database=\"main\",view=\"v\"} 1\n"
         "# TYPE pgchime_view_refreshes counter\npgchime_view_refreshes_total{database=\"main\",view=\"v\"} 1\n"
+        "# TYPE pgchime_web_streams gauge\npgchime_web_streams 1\n"
         "# TYPE pgchime_web_requests counter\npgchime_web_requests_total{code=\"200\"} 1\n"
         "# TYPE pgchime_web_query_seconds summary\npgchime_web_query_seconds_count{database=\"main\"} 1\n"
         "pgchime_web_query_seconds_sum{database=\"main\"} 1\n# EOF\n",

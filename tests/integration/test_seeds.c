@@ -143,7 +143,8 @@ static void expect_derived(void)
                "SELECT string_agg(relation || ': ' || full_reason, ', ' ORDER BY relation) FROM chime.view"
                " WHERE full_reason IS NOT NULL",
                "action_type_distribution: its mode is full, mv_agent_accuracy_rolling: it has no grain, "
-               "mv_agent_daily_trends: it has no grain, mv_agent_latency_percentiles: it has no grain, "
+               "mv_agent_approval_quality: it has no grain, mv_agent_daily_trends: it has no grain, "
+               "mv_agent_feedback_quality: it has no grain, mv_agent_latency_percentiles: it has no grain, "
                "mv_agent_query_quality: it has no grain");
     EXPECT_SQL(cluster,
                "SELECT string_agg(v.relation || ' ' || (s ->> 'table'), ', ' ORDER BY v.relation)"

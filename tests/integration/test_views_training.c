@@ -145,7 +145,7 @@ START_TEST(what_is_wrong_with_feedback_is_counted_by_table)
 {
     cluster_execute(
         cluster,
-        "TRUNCATE agent_feedback, \"AgentFeedback\";"
+        "DELETE FROM agent_feedback; DELETE FROM \"AgentFeedback\";"
         "INSERT INTO agent_feedback (id, conversation_id, safe_to_send, labels, annotator, rubric, created_at)"
         " SELECT n, 'c' || n, true, '{tone}', 'qa', '{\"clarity\": 4}', timestamptz '" NOON
         "' - n * interval '1 minute' FROM generate_series(1, 9) AS n;"

@@ -67,6 +67,7 @@ START_TEST(values_ranges_steps_and_lists_name_what_they_say)
     check_minutes("10-19/5", "10,15");
     check_minutes("*/20", "0,20,40");
     check_minutes("*/59", "0,59");
+    check_minutes("*/60", "0");
     check_minutes("1,5-6,*/30", "0,1,5,6,30");
     check_days("*/10", "1,11,21,31");
     check_days("1,31", "1,31");
@@ -210,12 +211,14 @@ START_TEST(texts_of_other_forms_are_refused_with_field_text_and_what_was_expecte
         {"-1 * * * *", "minute \"-1\": a value cannot start with \"-\""},
         {"1--2 * * * *", "a value cannot start with \"-\""},
         {"1- * * * *", "a value is missing"},
-        {"*/0 * * * *", "minute \"*/0\": expected a step from 1 to 59"},
-        {"*/60 * * * *", "expected a step from 1 to 59"},
-        {"*/ * * * *", "expected a step from 1 to 59"},
-        {"*/-5 * * * *", "expected a step from 1 to 59"},
-        {"1-5/x * * * *", "expected a step from 1 to 59"},
-        {"1-5/0 * * * *", "expected a step from 1 to 59"},
+        {"*/0 * * * *", "minute \"*/0\": expected a step from 1 to 60"},
+        {"*/61 * * * *", "expected a step from 1 to 60"},
+        {"0 */25 * * *", "expected a step from 1 to 24"},
+        {"0 0 */32 * *", "expected a step from 1 to 31"},
+        {"*/ * * * *", "expected a step from 1 to 60"},
+        {"*/-5 * * * *", "expected a step from 1 to 60"},
+        {"1-5/x * * * *", "expected a step from 1 to 60"},
+        {"1-5/0 * * * *", "expected a step from 1 to 60"},
         {"0 0 * * */8", "expected a step from 1 to 7"},
         {"0 0 25-5/2 * *", "a step cannot cross the end of the month"},
         {"0 0 L * *", "day of month \"L\": unknown name \"L\", expected 1-31"},
@@ -239,7 +242,7 @@ START_TEST(texts_of_other_forms_are_refused_with_field_text_and_what_was_expecte
         {"1.5 * * * *", "\".\" does not belong there"},
         {"4294967301 * * * *", "a value is out of range"},
         {"18446744073709551617 * * * *", "a value is out of range"},
-        {"*/4294967301 * * * *", "expected a step from 1 to 59"},
+        {"*/4294967301 * * * *", "expected a step from 1 to 60"},
         {"\xC3\xA9 * * * *", "a value cannot start with \"\xC3\xA9\""},
         {"\xFF * * * *", "minute \"?\": a value cannot start with \"?\""},
         {"0 seconds", "interval \"0\": a value is out of range, expected 1-59 seconds"},
