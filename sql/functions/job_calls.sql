@@ -29,6 +29,20 @@ RETURN (CASE WHEN p_arguments ? 'options' THEN p_read ELSE p_old END - 'settings
                ELSE jsonb_build_object('settings', CASE WHEN p_arguments ? 'settings' THEN p_read ELSE p_old END -> 'settings') END;
 COMMENT ON ROUTINE chime.new_options IS 'options of a job after an edit: options and settings each stay or are replaced as a whole';
 
+-- Numbers that are drawn later are higher. No lock is taken, which would hold up whoever makes a job meanwhile: of two
+-- that draw in the same instant one may have to try again.
+CREATE OR REPLACE FUNCTION chime.keep_job_id(p_wanted bigint) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_wanted NOT BETWEEN 1 AND 999999999999999999 THEN
+        RAISE EXCEPTION 'a job cannot have the number %', p_wanted USING ERRCODE = 'numeric_value_out_of_range',
+            HINT = 'a number is from 1 to 999999999999999999; without one the job gets the next';
+    END IF;
+    PERFORM setval('chime.job_job_id_seq', p_wanted) FROM chime.job_job_id_seq s WHERE s.last_value < p_wanted;
+    RETURN p_wanted;
+END $$;
+COMMENT ON FUNCTION chime.keep_job_id IS 'the number that an administrator gives to a job; later ones are higher';
+
 -- A name that its owner has already: that job gets the schedule, command and database, and of the rest what is given;
 -- its number, and whether it is active, stay. `new_active` counts for a new one alone.
 CREATE OR REPLACE FUNCTION chime.schedule_job(p_caller name, p_arguments jsonb) RETURNS jsonb
@@ -62,7 +76,7 @@ BEGIN
     PERFORM chime.refuse_view_job(j) FROM chime.job j
      WHERE j.name = v_key AND j.owner = v_job.owner AND (CASE WHEN j.removed_at IS NULL THEN 0 ELSE j.job_id END) = 0;
     INSERT INTO chime.job AS j (job_id, owner, origin, job_name, database, active, schedule, command, after, channels, options, keep)
-    VALUES (coalesce(v_id, nextval('chime.job_job_id_seq')), v_job.owner, 'sql', p_arguments ->> 'job_name', v_job.database,
+    VALUES (coalesce(chime.keep_job_id(v_id), nextval('chime.job_job_id_seq')), v_job.owner, 'sql', p_arguments ->> 'job_name', v_job.database,
             coalesce(p_arguments ->> 'active', p_arguments ->> 'new_active', 'true')::boolean, coalesce(p_arguments ->> 'schedule', ''),
             p_arguments ->> 'command', v_job.after, chime.texts(coalesce(p_arguments -> 'channels', '[]')),
             chime.read_job_options(p_caller, p_arguments), chime.read_keep(p_arguments ->> 'keep'))

@@ -136,6 +136,11 @@ START_TEST(a_number_that_is_given_is_kept)
            "jobid",
            "4711");
     expect("SELECT name FROM chime.job WHERE job_id = 4711", "postgres/kept");
+    expect("SELECT cron.schedule('later', '* * * * *', 'x')", "4712");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "INSERT INTO cron.job (jobid, schedule, command) VALUES "
+                                               "(9223372036854775807, '* * * * *', 'x')"),
+                     "22003");
+    expect("SELECT cron.schedule('last', '* * * * *', 'x')", "4713");
 }
 END_TEST
 
