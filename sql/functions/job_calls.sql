@@ -29,14 +29,15 @@ RETURN (CASE WHEN p_arguments ? 'options' THEN p_read ELSE p_old END - 'settings
                ELSE jsonb_build_object('settings', CASE WHEN p_arguments ? 'settings' THEN p_read ELSE p_old END -> 'settings') END;
 COMMENT ON ROUTINE chime.new_options IS 'options of a job after an edit: options and settings each stay or are replaced as a whole';
 
--- Numbers that are drawn later are higher. No lock is taken, which would hold up whoever makes a job meanwhile: of two
--- that draw in the same instant one may have to try again.
+-- Numbers that are drawn later are higher. What is only tried and taken back (chime.import_problem) has the number 0. No
+-- lock is taken, which would hold up whoever makes a job meanwhile: of two that draw in the same instant one may have to
+-- try again.
 CREATE OR REPLACE FUNCTION chime.keep_job_id(p_wanted bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF p_wanted NOT BETWEEN 1 AND 999999999999999999 THEN
+    IF p_wanted NOT BETWEEN 0 AND 999999999999999999 THEN
         RAISE EXCEPTION 'a job cannot have the number %', p_wanted USING ERRCODE = 'numeric_value_out_of_range',
-            HINT = 'a number is from 1 to 999999999999999999; without one the job gets the next';
+            HINT = 'a number is not below 0 and has 18 digits at most; without one the job gets the next';
     END IF;
     PERFORM setval('chime.job_job_id_seq', p_wanted) FROM chime.job_job_id_seq s WHERE s.last_value < p_wanted;
     RETURN p_wanted;
