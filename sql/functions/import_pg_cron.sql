@@ -47,8 +47,8 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.make_imported IS 'makes our job of one that was taken';
 
--- Why chime.make_imported would refuse it; NULL: it would not. Made and taken back: a number that is free is replaced by
--- 0, since what that would draw from the sequence would not be taken back.
+-- Why chime.make_imported would refuse it; NULL: it would not. Made and taken back: a number that is free is replaced
+-- by 0, since the sequence would not be taken back.
 CREATE OR REPLACE FUNCTION chime.import_problem(p_id bigint, p_job jsonb, p_schedule text, p_options jsonb) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 BEGIN

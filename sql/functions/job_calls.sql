@@ -29,9 +29,9 @@ RETURN (CASE WHEN p_arguments ? 'options' THEN p_read ELSE p_old END - 'settings
                ELSE jsonb_build_object('settings', CASE WHEN p_arguments ? 'settings' THEN p_read ELSE p_old END -> 'settings') END;
 COMMENT ON ROUTINE chime.new_options IS 'options of a job after an edit: options and settings each stay or are replaced as a whole';
 
--- Numbers that are drawn later are higher. What is only tried and taken back (chime.import_problem) has the number 0. No
--- lock is taken, which would hold up whoever makes a job meanwhile: of two that draw in the same instant one may have to
--- try again.
+-- Numbers that are drawn later are higher. What is only tried and taken back (chime.import_problem) has the number 0.
+-- No lock is taken, since that would hold up whoever makes a job meanwhile: of two that draw in the same instant one
+-- may have to try again.
 CREATE OR REPLACE FUNCTION chime.keep_job_id(p_wanted bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
