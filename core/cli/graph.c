@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/load.h"
 #include "cli/visit.h"
@@ -197,13 +198,35 @@ static void gather(struct job_graph *graph, const struct invocation *invocation,
             remark(invocation, "database \"%s\": jobs made by SQL are not shown: %s", database->name, err.message);
         }
     }
-    job_graph_link(graph);
 }
 
-static void print_graph(const struct invocation *invocation, const struct catalog *catalog)
+static bool read_choice(const struct invocation *invocation, struct job_graph_choice *choice, struct error *err)
+{
+    const char *depth = invocation_option(invocation, "depth");
+    *choice = (struct job_graph_choice){.job = invocation_option(invocation, "job"),
+                                        .plugin = invocation_option(invocation, "plugin"),
+                                        .depth = JOB_GRAPH_DEPTH};
+    if (choice->job != NULL && choice->plugin != NULL) {
+        error_set(err, ERROR_USAGE, "the graph is of a job or of a plugin");
+        return error_hint(err, "write --job or --plugin");
+    }
+    if (depth != NULL && !parse_int64(depth, 1, JOB_GRAPH_DEPTH_MAX, &choice->depth)) {
+        return error_set(err, ERROR_USAGE, "--depth: \"%s\" is not a number from 1 to %d", depth, JOB_GRAPH_DEPTH_MAX);
+    }
+    return true;
+}
+
+/* False: there is no such job. */
+static bool print_graph(const struct invocation *invocation, const struct catalog *catalog,
+                        const struct job_graph_choice *choice)
 {
     struct job_graph graph;
     gather(&graph, invocation, catalog);
+    if (!job_graph_keep(&graph, choice)) {
+        job_graph_finish(&graph);
+        return false;
+    }
+    job_graph_link(&graph);
     if (invocation->style.format == OUTPUT_DOT) {
         print_dot(&graph);
     } else if (invocation->style.format == OUTPUT_TREE) {
@@ -215,11 +238,17 @@ static void print_graph(const struct invocation *invocation, const struct catalo
         remark(invocation, "no jobs");
     }
     job_graph_finish(&graph);
+    return true;
 }
 
 static int graph_run(const struct invocation *invocation)
 {
     int status;
+    struct error err;
+    struct job_graph_choice choice;
+    if (!read_choice(invocation, &choice, &err)) {
+        return fail(&err);
+    }
     struct config *config = load_sound_config(invocation, &status);
     if (config == NULL) {
         return status;
@@ -228,10 +257,12 @@ static int graph_run(const struct invocation *invocation)
     struct loaded loaded;
     load_all(invocation, &loaded);
     print_findings(&loaded.report);
-    if (loaded.catalog != NULL) {
-        print_graph(invocation, loaded.catalog);
-    }
     status = loaded.report.count > 0 ? (int)ERROR_CONFIG : EXIT_OK;
+    if (loaded.catalog != NULL && !print_graph(invocation, loaded.catalog, &choice)) {
+        error_set(&err, ERROR_NOT_FOUND, "there is no job \"%s\"", choice.job);
+        error_hint(&err, "pgchime jobs lists them");
+        status = fail(&err);
+    }
     loaded_finish(&loaded);
     return status;
 }
@@ -243,7 +274,10 @@ const struct command command_graph = {
     .details =
         "-o tree shows what follows what, -o dot is for Graphviz. Jobs made by SQL are there where their database can "
         "be reached.",
-    .options = {{"offline", NULL, "jobs of configuration and plugins alone: no database is asked"}},
+    .options = {{"job", "JOB", "what is near this one alone"},
+                {"depth", "N", "with --job: no more than so many steps before or after it (default 2)"},
+                {"plugin", "PLUGIN", "the jobs of a plugin alone"},
+                {"offline", NULL, "jobs of configuration and plugins alone: no database is asked"}},
     .draws = true,
     .run = graph_run,
 };

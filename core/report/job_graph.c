@@ -165,15 +165,68 @@ static void add_edges(struct job_graph *graph, size_t to)
     }
 }
 
-void job_graph_link(struct job_graph *graph)
+static void find_edges(struct job_graph *graph)
 {
-    size_t length;
+    graph->edge_count = 0;
     if (graph->count > 1) {
         qsort(graph->jobs, graph->count, sizeof(const struct job *), compare_jobs);
     }
     for (size_t i = 0; i < graph->count; i++) {
         add_edges(graph, i);
     }
+}
+
+/* Jobs that are one step from one that is kept. Whether there was one. */
+static bool keep_neighbours(const struct job_graph *graph, bool *kept)
+{
+    bool *before = xcalloc(graph->count + 1, sizeof(*before));
+    bool found = false;
+    memcpy(before, kept, graph->count * sizeof(*before));
+    for (size_t i = 0; i < graph->edge_count; i++) {
+        const struct graph_edge *edge = &graph->edges[i];
+        if (before[edge->from] != before[edge->to]) {
+            kept[edge->from] = kept[edge->to] = found = true;
+        }
+    }
+    free(before);
+    return found;
+}
+
+static bool is_chosen(const struct job *job, const struct job_graph_choice *choice)
+{
+    return choice->job != NULL ? strcmp(job->name, choice->job) == 0
+                               : job->plugin != NULL && strcmp(job->plugin, choice->plugin) == 0;
+}
+
+bool job_graph_keep(struct job_graph *graph, const struct job_graph_choice *choice)
+{
+    if (choice->job == NULL && choice->plugin == NULL) {
+        return true;
+    }
+    bool *kept = xcalloc(graph->count + 1, sizeof(*kept));
+    bool found = false;
+    find_edges(graph);
+    for (size_t i = 0; i < graph->count; i++) {
+        kept[i] = is_chosen(graph->jobs[i], choice);
+        found = found || kept[i];
+    }
+    for (int64_t step = 0; choice->job != NULL && step < choice->depth && keep_neighbours(graph, kept); step++) {
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < graph->count; i++) {
+        if (kept[i]) {
+            graph->jobs[count++] = graph->jobs[i];
+        }
+    }
+    graph->count = count;
+    free(kept);
+    return found || choice->job == NULL;
+}
+
+void job_graph_link(struct job_graph *graph)
+{
+    size_t length;
+    find_edges(graph);
     size_t *cycle = xcalloc(graph->count + 1, sizeof(*cycle));
     graph->order = xcalloc(graph->count + 1, sizeof(*graph->order));
     graph_order(graph->count, graph->edges, graph->edge_count, graph->order, cycle, &length);

@@ -77,7 +77,8 @@ enum {
     "                                      UNION SELECT f.job_id FROM chime.job f WHERE f.problem IS NOT NULL)"       \
     "      OR $7::boolean AND j.job_id IN (SELECT f.job_id FROM chime.job_state f WHERE f.suspended_at IS NOT NULL))" \
     " AND ($12::text IS NULL"                                                                                         \
-    "      OR ($12 NOT IN ('running', 'waiting') OR j.job_id IN (SELECT f.job_id FROM chime.run f))"                  \
+    "      OR ($12 NOT IN ('disabled', 'removed') OR NOT j.active)"                                                   \
+    "         AND ($12 NOT IN ('running', 'waiting') OR j.job_id IN (SELECT f.job_id FROM chime.run f))"              \
     "         AND (SELECT " STATE_SQL " FROM chime.job_status s WHERE s.job_id = j.job_id) = $12)"
 
 /* The first 20 of those that come after it. */

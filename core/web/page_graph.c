@@ -8,6 +8,17 @@ static void create_graph(struct page *page)
     (void)page; /* its lists are made of the answer */
 }
 
+static bool read_graph(struct page *page, struct error *err)
+{
+    page->graph = (struct job_graph_choice){
+        .job = page_query(page, "job"), .plugin = page_query(page, "plugin"), .depth = JOB_GRAPH_DEPTH};
+    if (page->graph.job != NULL && page->graph.plugin != NULL) {
+        error_set(err, ERROR_USAGE, "the graph is of a job or of a plugin");
+        return error_hint(err, "ask for one of them");
+    }
+    return page_read_number(page, "depth", JOB_GRAPH_DEPTH_MAX, &page->graph.depth, err);
+}
+
 static size_t ask_graph(struct page *page, const struct config_database *database, struct question *questions)
 {
     (void)page;
@@ -20,9 +31,13 @@ static bool take_graph(struct page *page, const struct config_database *database
                        struct error *err)
 {
     struct job_graph graph;
-    (void)err;
     job_graph_begin(&graph);
     job_graph_take(&graph, database->name, &answers[0]);
+    if (!job_graph_keep(&graph, &page->graph)) {
+        job_graph_finish(&graph);
+        page->job = page->graph.job;
+        return page_refuse_job(page, err);
+    }
     job_graph_link(&graph);
     job_graph_lists(&graph, page->lists);
     page->list_count = 2;
@@ -32,7 +47,9 @@ static bool take_graph(struct page *page, const struct config_database *database
 
 const struct page_kind page_graph = {
     .parts = {"d", DATABASE, "graph"},
+    .queries = {"job", "plugin", "depth"},
     .create = create_graph,
+    .read = read_graph,
     .ask = ask_graph,
     .take = take_graph,
 };

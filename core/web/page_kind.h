@@ -3,6 +3,7 @@
 #ifndef CHIME_WEB_PAGE_KIND_H
 #define CHIME_WEB_PAGE_KIND_H
 
+#include "report/job_graph.h"
 #include "report/job_list.h"
 #include "report/metrics.h"
 #include "report/next_list.h"
@@ -33,6 +34,7 @@ struct page {
     struct next_answers next;
     struct soonest *soonest;
     struct zones *zones;
+    struct job_graph_choice graph; /* of page_graph alone */
     struct output_list *lists[PAGE_LISTS_MAX];
     size_t list_count;
     bool well;

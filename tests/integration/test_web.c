@@ -121,6 +121,8 @@ START_TEST(pages_are_what_the_commands_print)
         {"/api/v1/d/main/job/quick/days", {"show", "quick", "--days", "90", "-o", "json"}},
         {"/api/v1/d/main/job/quick/versions", {"show", "quick", "--versions", "-o", "json"}},
         {"/api/v1/d/main/history", {"history", "-o", "json"}},
+        {"/api/v1/d/main/graph?job=quick&depth=1", {"graph", "--job", "quick", "--depth", "1", "-o", "json"}},
+        {"/api/v1/d/main/graph?plugin=nobody", {"graph", "--plugin", "nobody", "-o", "json"}},
         {"/api/v1/d/main/history?before=2020-01-01T00:00:00Z", {"history", "--before", "2020-01-01", "-o", "json"}},
     };
     run_jobs();

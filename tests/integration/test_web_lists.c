@@ -222,6 +222,35 @@ START_TEST(what_is_no_place_in_a_list_is_refused)
 }
 END_TEST
 
+static size_t jobs_of_graph(const char *query)
+{
+    char *target = files_path("/api/v1/d/main/graph?%s", query);
+    json_t *body = get(target);
+    size_t count = json_array_size(json_object_get(body, "jobs"));
+    json_decref(body);
+    free(target);
+    return count;
+}
+
+/* A chain of five behind "then". */
+START_TEST(graph_around_a_job_goes_so_many_steps)
+{
+    cluster_execute(cluster, "INSERT INTO chime.job (name, origin, command, after)"
+                             " SELECT format('c%s', n), 'config', 'SELECT 1',"
+                             "        ARRAY[CASE WHEN n = 1 THEN 'then' ELSE format('c%s', n - 1) END]"
+                             "   FROM generate_series(1, 5) n");
+    start_web("anonymous = \"view\";");
+    ck_assert_uint_eq(jobs_of_graph("depth=2"), 7);
+    ck_assert_uint_eq(jobs_of_graph("job=then&depth=1"), 3);
+    ck_assert_uint_eq(jobs_of_graph("job=c3"), 5);
+    ck_assert_uint_eq(jobs_of_graph("job=c5&depth=100"), 7);
+    struct web_answer answer = web_expect(404, web, "/api/v1/d/main/graph?job=constructor", "");
+    web_answer_finish(&answer);
+    answer = web_expect(400, web, "/api/v1/d/main/graph?job=then&plugin=x", "");
+    web_answer_finish(&answer);
+}
+END_TEST
+
 START_TEST(what_is_not_there_is_not_found)
 {
     static const char *const targets[] = {"next", "days", "versions",
@@ -424,6 +453,7 @@ int main(void)
     tcase_add_test(tests, jobs_come_once_on_one_of_the_pages);
     tcase_add_test(tests, what_is_no_place_in_a_list_is_refused);
     tcase_add_test(tests, what_is_not_there_is_not_found);
+    tcase_add_test(tests, graph_around_a_job_goes_so_many_steps);
     tcase_add_test(tests, run_has_its_attempts_its_waits_and_its_neighbours);
     tcase_add_test(tests, text_that_a_run_may_not_have_run_is_not_claimed);
     tcase_add_test(tests, texts_are_hidden_from_who_may_not_see_them);

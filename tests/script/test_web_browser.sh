@@ -39,7 +39,7 @@ jobs:
 {
     broken:  { schedule = "2 seconds"; command = "TABLE no_such_table"; suspend_after_failures = 0; };
     markup:  { schedule = "2 seconds"; suspend_after_failures = 0;
-               command = "DO $$ BEGIN RAISE '<img src=x onerror=\"globalThis.attacked = 1\"> <b>bold</b>'; END $$"; };
+               command = "DO $$ BEGIN RAISE USING message = '<img src=x onerror=\"globalThis.attacked = 1\"> <b>bold</b>' || chr(8238) || 'gnp'; END $$"; };
     sleeper: { schedule = "10 seconds"; command = "SELECT pg_sleep(3)"; };
     after:   { after = ["sleeper"]; command = "SELECT 1"; };
     tokyo:   { schedule = "30 4 * * *"; timezone = "Asia/Tokyo"; command = "SELECT 1"; };

@@ -3,6 +3,7 @@ import { render } from 'preact';
 import { App } from './app';
 import { signIn } from './resource';
 import { parse, route } from './route';
+import './visible';
 
 /** A link may have the token in its fragment, which no log sees; it does not stay there. */
 async function start(): Promise<void> {

@@ -94,6 +94,9 @@ async function setsTheClock(page, address) {
 async function showsMarkupAsText(page, address) {
     await show(page, address, '#/app/job/markup', 'td.message:has-text("<img")');
     check('a message makes no element', (await page.locator('main img, main b').count()) === 0);
+    const message = await text(page, 'td.message');
+    const shown = message.includes('\\u202egnp') && !message.includes('\u202e');
+    check('a message turns no direction around', shown, message);
     check('a message runs nothing', (await page.evaluate(() => globalThis.attacked)) === undefined);
 }
 

@@ -3,12 +3,13 @@
 import { line } from 'd3-shape';
 import { useMemo } from 'preact/hooks';
 import type { PageProps } from '../app';
+import { count } from '../clock';
 import { place } from '../graph';
 import { Mark, shapeOf, toneOf } from '../marks';
 import { Empty, Reading, Section, Title, Wide } from '../parts';
 import { useResource } from '../resource';
 import { link, viewLink } from '../route';
-import type { Graph, Job, Run } from '../types';
+import type { Database, Graph, Job, Run } from '../types';
 
 const MOST = 300;
 const HEIGHT = 30;
@@ -148,8 +149,33 @@ function Table({ database, graph, states }: { database: string; graph: Graph; st
     );
 }
 
-export function GraphPage({ database, base }: PageProps) {
-    const graph = useResource<Graph>(`${base}/graph`, 10000);
+/** As many as an answer should have. */
+const ALL = 1000;
+
+function Around({ database, job }: { database: string; job: string }) {
+    return (
+        <p>
+            What is no more than two steps before or after <a href={link(database, 'job', [job])}>{job}</a>.{' '}
+            <a href={link(database, 'graph')}>All jobs</a>
+        </p>
+    );
+}
+
+function TooMany({ jobs }: { jobs: number }) {
+    return (
+        <Empty hint="a job's page leads to the graph around it; pgchime graph -o dot draws all of them">
+            {count(jobs)} jobs are more than can be drawn.
+        </Empty>
+    );
+}
+
+export function GraphPage({ database, base, filter }: PageProps) {
+    const here = useResource<{ databases: Database[] }>('/databases').data.value?.databases.find(
+        (it) => it.database === database,
+    );
+    const many = !filter.job && (here?.jobs ?? 0) > ALL;
+    const query = filter.job ? `?job=${encodeURIComponent(filter.job)}` : '';
+    const graph = useResource<Graph>(here && !many ? `${base}/graph${query}` : '', 10000);
     const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=500`).data.value?.jobs ?? [];
     const running = useResource<{ runs: Run[] }>(`${base}/runs?state=running&limit=500`).data.value?.runs ?? [];
     const states = new Map(graph.data.value?.jobs.map((it) => [it.job, it.active ? 'ok' : 'disabled']));
@@ -158,25 +184,29 @@ export function GraphPage({ database, base }: PageProps) {
     return (
         <>
             <Title>Graph</Title>
-            <Reading of={graph}>
-                {(data) =>
-                    data.jobs.length === 0 ? (
-                        <Empty hint='after = ["other-job"]; makes a job come after another one'>
-                            There is no job yet.
-                        </Empty>
-                    ) : (
-                        <>
-                            <Drawing database={database} graph={data} states={states} />
-                            {data.jobs.length > MOST && (
-                                <p class="quiet">The drawing has the first {MOST} jobs and views.</p>
-                            )}
-                            <Section title="As a table">
-                                <Table database={database} graph={data} states={states} />
-                            </Section>
-                        </>
-                    )
-                }
-            </Reading>
+            {filter.job && <Around database={database} job={filter.job} />}
+            {many && <TooMany jobs={here?.jobs ?? 0} />}
+            {!many && (
+                <Reading of={graph}>
+                    {(data) =>
+                        data.jobs.length === 0 ? (
+                            <Empty hint='after = ["other-job"]; makes a job come after another one'>
+                                There is no job yet.
+                            </Empty>
+                        ) : (
+                            <>
+                                <Drawing database={database} graph={data} states={states} />
+                                {data.jobs.length > MOST && (
+                                    <p class="quiet">The drawing has the first {MOST} jobs and views.</p>
+                                )}
+                                <Section title="As a table">
+                                    <Table database={database} graph={data} states={states} />
+                                </Section>
+                            </>
+                        )
+                    }
+                </Reading>
+            )}
         </>
     );
 }

@@ -311,7 +311,10 @@ function Shown({ job, runs, props }: { job: Job; runs: Run[]; props: PageProps }
                 <Section title="Next">
                     <NextSlots of={next} timezone={next?.timezone ?? job.options?.timezone} />
                 </Section>
-                <Section title="Before and after">
+                <Section
+                    title="Before and after"
+                    aside={<a href={link(database, 'graph', [], { job: job.name })}>the graph around it</a>}
+                >
                     <Neighbours database={database} job={job} />
                 </Section>
                 <Section title="What it is">
