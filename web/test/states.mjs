@@ -55,6 +55,16 @@ async function disconnected(page, address) {
     await page.waitForFunction(() => !document.title.startsWith('(!)'));
 }
 
+async function scriptIsGone(page, address) {
+    await page.route('**/history-*.js', (route) => route.fulfill({ status: 404, body: '' }));
+    await show(page, address, '#/app/history', '.notice');
+    const said = await page.locator('.notice').innerText();
+    check('a page whose script is gone says so, and the way out', /upgraded.*load all of it again/s.test(said), said);
+    await page.unroute('**/history-*.js');
+    await page.click('.notice button');
+    await page.waitForSelector('section[aria-label="Who led"]');
+}
+
 /** The page reads when it is told to, not from time to time; hidden, it gives its stream back. */
 async function followsTheStream(page, address) {
     let streams = 0;
@@ -142,6 +152,7 @@ export async function states({ open, address, ask, token }) {
         mayNot,
         nothingYet,
         disconnected,
+        scriptIsGone,
         followsTheStream,
         withoutStream,
         oneOfTwoAway,
