@@ -154,7 +154,11 @@ static bool refuse_tile(struct page *page, const struct config_database *databas
         err->kind = ERROR_NOT_FOUND;
         return false;
     }
-    if (said.sqlstate[0] == '\0' || strcmp(said.sqlstate, "55000") == 0) { /* no server; chime.tile_rows itself */
+    if (said.kind == ERROR_UNREACHABLE) { /* in words that name neither host nor role: everybody may read them */
+        error_set(err, ERROR_UNREACHABLE, "database \"%s\" cannot be reached", database->name);
+        return error_hint(err, "GET /api/v1/databases says why, to who has the role view");
+    }
+    if (said.sqlstate[0] == '\0' || strcmp(said.sqlstate, "55000") == 0) { /* chime.tile_rows itself */
         return error_prefix(err, "database \"%s\"", database->name);
     }
     log_warning("database %s: tile %s/%s: %s", database->name, page->job, number_of(page), said.message);

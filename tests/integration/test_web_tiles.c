@@ -415,6 +415,18 @@ START_TEST(tile_that_is_asked_for_again_and_again_is_read_once)
 }
 END_TEST
 
+/* Nobody learns by it where the database is. */
+static bool says_no_more_than_that_it_is_away(void *data)
+{
+    (void)data;
+    struct web_answer answer = web_get(web, TILE("11"), "");
+    bool away = answer.status == 503 && strstr(answer.body, "database \\\"main\\\" cannot be reached") != NULL;
+    ck_assert_ptr_null(strstr(answer.body, cluster_directory(cluster)));
+    ck_assert_ptr_null(strstr(answer.body, "page"));
+    web_answer_finish(&answer);
+    return away;
+}
+
 START_TEST(public_tile_is_everybodys_and_may_be_kept_by_others)
 {
     end_web();
@@ -448,6 +460,9 @@ START_TEST(public_tile_is_everybodys_and_may_be_kept_by_others)
     answer = web_expect(503, web, TILE("6"), "");
     commands_has(answer.all, "\r\nCache-Control: private, no-cache\r\n");
     web_answer_finish(&answer);
+    cluster_stop(cluster, CLUSTER_IMMEDIATE);
+    ck_assert(wait_until(says_no_more_than_that_it_is_away, NULL, 60));
+    cluster_start(cluster);
 }
 END_TEST
 
