@@ -155,10 +155,13 @@ END
     init_role
 }
 
+exec 8>&2 # a block that says `exit` ends with its output still led away
 page_end()
 {
     local status=$?
     trap - EXIT
+    exec >&8 2>&8
+    [ "$status" -ne 0 ] || [ -n "${finished:-}" ] || status=1
     [ "$status" -eq 0 ] || [ "$status" -eq 77 ] || {
         complain "FAILED: $page:${line:-0}: the block ended with $status"
         [ -z "${printed:-}" ] || cat "$printed" >&2

@@ -82,7 +82,7 @@ for page in "${all[@]}"; do
     mkdir -p "$RUN_DIRECTORY/out"
     pages_py script "$page" "$RUN_DIRECTORY/out" >"$RUN_DIRECTORY/blocks"
     if [ -s "$RUN_DIRECTORY/blocks" ]; then
-        { prelude "$page"; cat "$RUN_DIRECTORY/blocks"; } >"$RUN_DIRECTORY/script"
+        { prelude "$page"; cat "$RUN_DIRECTORY/blocks"; echo 'finished=yes'; } >"$RUN_DIRECTORY/script"
         status=0
         bash "$RUN_DIRECTORY/script" || status=$?
         if [ "$status" -eq 77 ]; then
