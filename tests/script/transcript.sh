@@ -22,12 +22,13 @@ transcript_run() # CONFIGURATION
     while IFS= read -r command; do
         [[ $command == '$ '* ]] || continue
         printf '%s\n' "$command"
+        command=$(rewrite "${command#$ }")
         case $command in
-            '$ pgchime '*)
-                command=$(rewrite "${command#$ }")
+            'pgchime '*)
                 PATH=$ROOT_DIRECTORY/build:$PATH PGCHIME_CONFIG='' bash -c "$command --config '$1'" 2>&1 || :
                 ;;
-            '$ psql '*) eval "cluster_psql '$RUN_DIRECTORY/pg' -X -P pager=off -d app ${command#\$ psql }" 2>&1 ;;
+            'journalctl -u pgchime -o cat '*) eval "cat '$RUN_DIRECTORY/log' ${command#journalctl -u pgchime -o cat }" ;;
+            'psql '*) eval "cluster_psql '$RUN_DIRECTORY/pg' -X -P pager=off -d app ${command#psql }" 2>&1 ;;
         esac
         settle
     done
@@ -36,13 +37,16 @@ transcript_run() # CONFIGURATION
 # A test may have the command say the number that it has this time.
 rewrite() { printf '%s' "$1"; }
 
+# A test may have the output name other folders than its own.
+places() { cat; }
+
 # Without numbers and widths.
 transcript_masked() { sed -E 's/[0-9]+([.:][0-9]+)*(ms|s|min|h)?//g; s/[-+ ]+/ /g; s/ +$//; /^$/d' "$1"; }
 
 # Dies where the block SHOWN, run with the configuration, prints something else than it shows. PGCHIME_SHOW=1 prints it.
 transcript_compare() # NAME SHOWN CONFIGURATION
 {
-    transcript_run "$3" <"$2" >"$2.printed"
+    transcript_run "$3" <"$2" | places >"$2.printed"
     [ -z "${PGCHIME_SHOW:-}" ] || cat "$2.printed"
     transcript_masked "$2" >"$2.masked"
     transcript_masked "$2.printed" >"$2.printed.masked"
