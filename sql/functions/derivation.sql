@@ -299,7 +299,7 @@ BEGIN
     FOR v_view.grain IN SELECT c.grain FROM chime.grain_candidates(p_view) AS c LOOP
         CONTINUE WHEN chime.grain_problem(chime.kept_of(v_view), v_view.grain) IS NOT NULL;
         BEGIN
-            v_proven := NOT EXISTS (SELECT FROM chime.prove_keys(v_view.view_schema, v_view.relation, v_view.grain) AS k WHERE k.unproven);
+            v_proven := NOT EXISTS (SELECT FROM chime.prove_keys(v_view, v_view.grain) AS k WHERE k.unproven);
             IF v_proven AND NOT EXISTS (SELECT FROM chime.unrestricted_scans(v_view.view_schema, v_view.relation, v_view.grain)) THEN
                 RETURN v_view.grain;
             ELSIF v_indexed IS NULL AND EXISTS (SELECT FROM chime.missing_indexes(v_view)) THEN

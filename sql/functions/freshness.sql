@@ -315,6 +315,11 @@ SELECT v.view_schema, v.relation, v.plugin, (SELECT s.state FROM chime.plugin_st
 FROM chime.view v JOIN chime.view_refresh r USING (view_schema, relation)
 JOIN chime.view_freshness() AS f ON f.view_schema = v.view_schema AND f.relation = v.relation
 LEFT JOIN (SELECT n.nspname, c.relname, c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace) AS k -- to_regclass asks for USAGE
-    ON k.nspname = v.view_schema AND k.relname = v.relation;
+    ON k.nspname = v.view_schema AND k.relname = v.relation
+UNION ALL -- of roles; the size of a relation of theirs would be a lock that they choose
+SELECT o.view_schema, o.relation, o.view_schema || '.' || o.relation, 'installed', o.mode, o.full_reason, o.method, o.reason, o.refreshed_at, o.changed_at,
+       clock_timestamp() - o.refreshed_at, o.duration_us, o.keys, o.rows, o.inserted, o.updated, o.deleted, NULL, o.refreshes, NULL,
+       o.target_lag, o.warn_after, o.error_after, NULL, o.behind, o.freshness, NULL, NULL, 0, NULL, NULL
+FROM chime.role_view_states() AS o;
 COMMENT ON VIEW chime.view_status IS
     'what each view''s last refresh did, and when; how far it is behind its sources (of a view that is not keyed: at most), judged by its jobs'' thresholds; full_reason: why the view is not keyed; frozen_before: rows that are older are frozen (chime.view.frozen has the condition in full); late: frozen groups that a source would have changed since, by INSERT or UPDATE; target_lag_from: of target_lag = "downstream" the view that it is inherited from, or "downstream" where none asks for one';

@@ -264,7 +264,7 @@ BEGIN
     v_reason := chime.unkeyable(v_view);
     IF v_reason IS NULL THEN
         BEGIN
-            v_proven := ARRAY(SELECT k FROM chime.prove_keys(p_schema, p_relation, v_view.grain) AS k);
+            v_proven := ARRAY(SELECT k FROM chime.prove_keys(v_view, v_view.grain) AS k);
         EXCEPTION WHEN data_exception THEN -- of a constant that no row may ever ask for: `12 / 0`
             v_reason := 'PostgreSQL cannot plan it for one group: ' || SQLERRM;
         END;

@@ -14,9 +14,10 @@
 CREATE OR REPLACE FUNCTION chime.refuse_view_job(p_job chime.job) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF p_job.views <> '{}' THEN
-        RAISE EXCEPTION 'job "%" refreshes view %', p_job.name, p_job.views[1] USING ERRCODE = 'object_not_in_prerequisite_state',
-            HINT = 'chime.alter_view changes when, and chime.drop_view takes both away';
+    IF p_job.views <> '{}' OR EXISTS (SELECT FROM chime.role_view v WHERE v.job_id = p_job.job_id) THEN
+        RAISE EXCEPTION 'job "%" refreshes view %', p_job.name,
+            coalesce(p_job.views[1], (SELECT v.view_schema || '.' || v.relation FROM chime.role_view v WHERE v.job_id = p_job.job_id))
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'chime.alter_view changes when, and chime.drop_view takes both away';
     END IF;
 END $$;
 COMMENT ON FUNCTION chime.refuse_view_job IS 'raises where a job is that of a view that chime.keep_view made';
@@ -318,6 +319,7 @@ BEGIN
         WHEN 'alter_view' THEN NEW.answer := chime.alter_view_for(NEW.caller, v_arguments);
         WHEN 'drop_view' THEN NEW.answer := chime.drop_view_for(NEW.caller, v_arguments);
         WHEN 'refresh_view' THEN NEW.answer := chime.refresh_view_for(NEW.caller, v_arguments);
+        ELSE NEW.answer := chime.answer_role_view_call(NEW.verb, NEW.caller, v_arguments);
     END CASE;
     RETURN NEW;
 END $$;

@@ -1,9 +1,10 @@
 -- SPDX-License-Identifier: PostgreSQL
 -- Views kept by SQL: chime.keep_view and its like, for whoever has a connection and no file of the daemon's machine.
 --
--- Administrators alone call them (docs/adr/0038-kept-by-sql.md): a definition is evaluated as the daemon's role. What
--- they declare goes through chime.install_view and chime.install_keys, as a plugin's does. Calls come through
--- chime.job_call, so they act as the daemon's role whichever administrator calls.
+-- What administrators declare (docs/adr/0038-kept-by-sql.md) goes through chime.install_view and chime.install_keys, as
+-- a plugin's does: it is evaluated as the daemon's role. Calls come through chime.job_call, so they act as that role
+-- whichever administrator calls. What any other role declares is that role's (docs/adr/0041-views-of-roles.md): the
+-- functions at the end of this file choose by who calls.
 
 CREATE OR REPLACE FUNCTION chime.require_keeper(p_caller name) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -120,7 +121,8 @@ BEGIN
     INSERT INTO chime.plugin (name, version, summary, view_schema, source_schema, state, by_sql, settings)
     VALUES (v_name, '1', 'kept by SQL', p_declared ->> 'view_schema', p_declared ->> 'source_schema', 'installed', true, p_declared)
     ON CONFLICT (name) DO NOTHING RETURNING * INTO v_plugin;
-    IF NOT FOUND OR EXISTS (SELECT FROM chime.view v WHERE v.view_schema = v_plugin.view_schema AND v.relation = p_declared ->> 'name') THEN
+    IF NOT FOUND OR EXISTS (SELECT FROM chime.view v WHERE v.view_schema = v_plugin.view_schema AND v.relation = p_declared ->> 'name')
+       OR EXISTS (SELECT FROM chime.role_view v WHERE v.view_schema = v_plugin.view_schema AND v.relation = p_declared ->> 'name') THEN
         RAISE EXCEPTION 'there is a view % already', v_name USING ERRCODE = 'duplicate_table',
             HINT = 'chime.alter_view changes one that was kept by SQL; else give yours another name';
     END IF;
@@ -227,44 +229,57 @@ END $$;
 COMMENT ON FUNCTION chime.install_kept_by_sql IS 'writes anew how views that are declared by SQL follow their sources';
 
 -- --- what people call ------------------------------------------------------------------------------------------------
+CREATE OR REPLACE FUNCTION chime.call_for_view(p_verb text, p_declared jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_answer jsonb;
+BEGIN
+    INSERT INTO chime.job_call (verb, arguments) VALUES (p_verb, p_declared) RETURNING answer INTO v_answer;
+    RETURN v_answer;
+END $$;
+COMMENT ON FUNCTION chime.call_for_view IS 'asks the ledger''s owner for a view';
+
 CREATE OR REPLACE FUNCTION chime.keep_view(name text, definition text, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
                                 schedule text DEFAULT NULL, mode text DEFAULT 'auto', view_schema text DEFAULT 'analytics',
                                 source_schema text DEFAULT 'public', timezone text DEFAULT NULL, comment text DEFAULT NULL,
                                 frozen text DEFAULT NULL, revisit text DEFAULT NULL) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO chime.job_call (verb, arguments)
-    VALUES ('keep_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_declared jsonb := jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
             'mode', mode, 'view_schema', view_schema, 'source_schema', source_schema,
-            'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit))
-    RETURNING answer ->> 'words';
-END;
+            'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit);
+BEGIN
+    RETURN CASE WHEN chime.is_administrator(current_user) THEN chime.call_for_view('keep_view', v_declared) ->> 'words'
+                ELSE chime.keep_role_view(v_declared) END;
+END $$;
 COMMENT ON FUNCTION chime.keep_view IS
-    'keeps a view of a SELECT, fills it, and follows its sources within target_lag (1s where neither that nor a schedule is said); for administrators. What became of it';
+    'keeps a view of a SELECT, fills it, and follows its sources within target_lag (1s where neither that nor a schedule is said); with the rights of whoever calls, of an administrator with those of the daemon''s role. What became of it';
 
 CREATE OR REPLACE FUNCTION chime.alter_view(name text, definition text DEFAULT NULL, key text[] DEFAULT NULL, target_lag text DEFAULT NULL,
                                  schedule text DEFAULT NULL, mode text DEFAULT NULL, timezone text DEFAULT NULL, comment text DEFAULT NULL,
                                  frozen text DEFAULT NULL, revisit text DEFAULT NULL) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO chime.job_call (verb, arguments)
-    VALUES ('alter_view', jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
-            'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit))
-    RETURNING answer ->> 'words';
-END;
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_declared jsonb := jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
+            'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit);
+BEGIN
+    RETURN CASE WHEN chime.is_administrator(current_user) THEN chime.call_for_view('alter_view', v_declared) ->> 'words'
+                ELSE chime.alter_role_view(v_declared) END;
+END $$;
 COMMENT ON FUNCTION chime.alter_view IS
     'changes a view that chime.keep_view made; what is NULL stays as it is; '''' as frozen freezes nothing, and a schedule, target_lag or revisit of ''none'' goes. What became of it';
 
 CREATE OR REPLACE FUNCTION chime.drop_view(name text) RETURNS boolean
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO chime.job_call (verb, arguments) VALUES ('drop_view', jsonb_build_object('name', name)) RETURNING (answer ->> 'done')::boolean;
-END;
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN chime.is_administrator(current_user) THEN (chime.call_for_view('drop_view', jsonb_build_object('name', name)) ->> 'done')::boolean
+                ELSE chime.drop_role_view(name) END;
+END $$;
 COMMENT ON FUNCTION chime.drop_view IS 'drops a view that chime.keep_view made, with its relations and its job';
 
 CREATE OR REPLACE FUNCTION chime.refresh_view(name text, whole boolean DEFAULT false) RETURNS text
-LANGUAGE sql SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    INSERT INTO chime.job_call (verb, arguments) VALUES ('refresh_view', jsonb_build_object('name', name, 'whole', whole)) RETURNING answer ->> 'words';
-END;
-COMMENT ON FUNCTION chime.refresh_view IS 'refreshes a view now, in this transaction: what changed, or all of it; for administrators. What it did';
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN chime.is_administrator(current_user) THEN chime.call_for_view('refresh_view', jsonb_build_object('name', name, 'whole', whole)) ->> 'words'
+                ELSE chime.refresh_role_view(name, whole, false) END;
+END $$;
+COMMENT ON FUNCTION chime.refresh_view IS 'refreshes a view now, in this transaction: what changed, or all of it. What it did';

@@ -102,17 +102,38 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
 
+-- By the catalogs alone, so that a role may ask for what is its own.
+CREATE OR REPLACE FUNCTION chime.owned_relation(p_schema name, p_relation name) RETURNS regclass
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+        WHERE n.nspname = p_schema AND c.relname = p_relation AND r.rolname = current_user);
+COMMENT ON FUNCTION chime.owned_relation IS 'the relation of that name, where it is the caller''s own';
+
 -- SECURITY DEFINER: who may see findings need see neither chime.made nor the schema of the views.
-CREATE OR REPLACE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
+CREATE OR REPLACE FUNCTION chime.made_live(p_view chime.view) RETURNS regclass
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN chime.own_relation(p_view.view_schema, p_view.relation || '__live', 'live');
+END $$;
+COMMENT ON FUNCTION chime.made_live IS 'the defining view that was made for a view of the daemon''s';
+
+-- A view without a plugin is of a role, in a session of that role (chime.as_view).
+CREATE OR REPLACE FUNCTION chime.live_of(p_view chime.view) RETURNS regclass
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF p_view.plugin IS NULL THEN
+        RETURN chime.owned_relation(p_view.view_schema, p_view.relation || '__live');
+    END IF;
+    RETURN chime.made_live(p_view);
 END $$;
 COMMENT ON ROUTINE chime.live_of IS 'the defining view of a view; NULL: there is none';
 
 CREATE OR REPLACE FUNCTION chime.kept_of(p_view chime.view) RETURNS regclass
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF p_view.plugin IS NULL THEN
+        RETURN chime.owned_relation(p_view.view_schema, p_view.relation);
+    END IF;
     RETURN chime.own_relation(p_view.view_schema, p_view.relation, 'kept');
 END $$;
 COMMENT ON ROUTINE chime.kept_of IS 'the kept relation of a view; NULL: there is none';
@@ -135,13 +156,18 @@ COMMENT ON ROUTINE chime.plain_of IS 'the relation of a plain view; NULL: there 
 
 -- Columns that pgchime made a kept relation with, in that order, and no other: its definition has no more, whatever
 -- somebody gave the relation since. One that somebody took away is named, so that a statement fails on it. One that
--- nothing notes yet has just been made.
+-- nothing notes yet has just been made. Of a relation of a role, in its session, that is all that there is to know.
 CREATE OR REPLACE FUNCTION chime.kept_columns(p_kept oid) RETURNS name[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN coalesce(
-    (SELECT m.columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_kept OR m.mark = chime.mark_of(p_kept))
-     ORDER BY m.mark = chime.mark_of(p_kept) DESC NULLS LAST, m.place = chime.place() DESC LIMIT 1),
-    ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_columns name[];
+BEGIN
+    IF has_table_privilege('chime.made', 'SELECT') THEN
+        SELECT m.columns INTO v_columns FROM chime.made m WHERE m.purpose LIKE 'kept %' AND (m.object = p_kept OR m.mark = chime.mark_of(p_kept))
+         ORDER BY m.mark = chime.mark_of(p_kept) DESC NULLS LAST, m.place = chime.place() DESC LIMIT 1;
+    END IF;
+    RETURN coalesce(v_columns,
+                    ARRAY(SELECT a.attname FROM pg_attribute a WHERE a.attrelid = p_kept AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum));
+END $$;
 COMMENT ON FUNCTION chime.kept_columns IS 'columns that pgchime made a kept relation with, in their order';
 
 CREATE OR REPLACE FUNCTION chime.column_list(p_kept regclass) RETURNS text

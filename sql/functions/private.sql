@@ -43,10 +43,41 @@ BEGIN
         chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
         chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text),
         chime.keep_view(text, text, text[], text, text, text, text, text, text, text, text, text),
-        chime.alter_view(text, text, text[], text, text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean)
+        chime.alter_view(text, text, text[], text, text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean),
+        chime.wait_fresh(text, interval)
     TO pgchime_jobs;
+    PERFORM chime.grant_to_keepers();
 END $$;
-COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, and see its own';
+COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs, keep views, and see its own';
+
+-- What proves and refreshes a view of a role runs as that role, as far as it is no secret how: each of these has the
+-- rights of whoever calls (tables_read apart, which reads pg_depend alone), and reads no table of the ledger but
+-- chime.kept_views.
+CREATE OR REPLACE FUNCTION chime.grant_to_keepers() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_name text;
+BEGIN
+    GRANT SELECT ON chime.kept_views TO pgchime_jobs;
+    FOREACH v_name IN ARRAY string_to_array(chime.keeper_functions(), ' ') LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE chime.%I TO pgchime_jobs', v_name);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.grant_to_keepers IS 'what sessions of roles that keep views call';
+
+CREATE OR REPLACE FUNCTION chime.keeper_functions() RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+RETURN 'alter_role_view as_of as_view call_for_view capture_events clause_columns collation_of column_list columns_named columns_read compares_constant '
+    'condition_parts condition_tokens define_role_view definition_plan derived_key difference_statement drop_role_view equal_columns equal_is_same '
+    'fill_template first_plan follow_role_view foreign_leaves functions_below functions_called grain_candidates grain_matches grain_problem group_plan '
+    'group_scans has_grain_index inheritance_roots inheritance_tree is_administrator is_column is_constant is_of_scan joined_scans judge_role_view '
+    'keep_role_view kept_columns kept_of key_equality key_index_of keys_limit likely_key links_to live_of make_role_view map_of_scan mark_function '
+    'mark_triggers marks_name meaning node_conditions node_fields node_items outlook output_entries over_alias owned_relation parse_definition plan_nodes '
+    'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions reads_whole refresh_if_due refresh_role_groups refresh_role_view '
+    'refresh_role_whole refuse_hidden hold_role_sources refuse_reserved_names refuse_role_doubles relations_read remake_role_view require_one_statement require_role_relations role_view_fits '
+    'role_view_groups role_view_looks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole tables_read '
+    'take_role_marks uncapturable unfollow_role_view unfollowable unique_columns unique_columns_below unique_columns_of_table unkeyable unmarked_columns '
+    'unproven_words unrestricted_scans unsteady view_query without_brackets without_domain without_relabel';
+COMMENT ON FUNCTION chime.keeper_functions IS 'their names';
 
 -- Views that read as whoever asks need their tables and functions, too. A policy that is there stays: to make it would
 -- wait for whoever reads the table, pg_dump say.
@@ -93,8 +124,8 @@ BEGIN
     GRANT EXECUTE ON FUNCTION chime.told(text, text, text), chime.shell_word(text), chime.unled_words(timestamptz), chime.commits_wait(),
                               chime.lock_holders(integer), chime.standard_rules(), chime.alert_problems(), chime.view_problems(), chime.ledger_problems(),
                               chime.possible_injectors(), chime.pg_cron_questions(), chime.failure_words(bigint), chime.tables_read(regclass),
-                              chime.live_of(chime.view), chime.readable_setting(text), chime.failure_way_out(bigint), chime.job_findings(),
-                              chime.ledger_findings() TO pgchime_monitor;
+                              chime.live_of(chime.view), chime.made_live(chime.view), chime.readable_setting(text), chime.failure_way_out(bigint), chime.job_findings(),
+                              chime.ledger_findings(), chime.role_view_states() TO pgchime_monitor;
 END $$;
 COMMENT ON FUNCTION chime.grant_to_monitor IS 'what pgchime_monitor may do: see everybody''s jobs, runs and views';
 

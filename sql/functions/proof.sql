@@ -191,20 +191,20 @@ COMMENT ON ROUTINE chime.map_of_scan IS 'the query from marks of a scan''s table
 
 -- What the plans of one group prove, a row for each table that they read.
 -- map: NULL where the captured columns are the grain.
-CREATE OR REPLACE FUNCTION chime.prove_keys(p_schema name, p_relation name, p_grain name[]) RETURNS SETOF chime.key_proof
+CREATE OR REPLACE FUNCTION chime.prove_keys(p_view chime.view, p_grain name[]) RETURNS SETOF chime.key_proof
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
-    v_kept regclass := format('%I.%I', p_schema, p_relation);
+    v_kept regclass := format('%I.%I', p_view.view_schema, p_view.relation);
     v_match text;
     v_keys jsonb; -- of the first plan, where no column is NULL: {alias: keys}
     v_plan jsonb;
     v_equal jsonb;
-    v_collated boolean := (SELECT chime.says_collate(v) FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation);
+    v_collated boolean := chime.says_collate(p_view);
     v_scans chime.group_scan[];
     v_all chime.group_scan[] := '{}';
 BEGIN
     FOR v_match IN SELECT chime.grain_matches(v_kept, p_grain, 'chime_key', 'v') LOOP
-        v_plan := chime.group_plan(p_schema, p_relation, p_grain, v_match);
+        v_plan := chime.group_plan(p_view, p_grain, v_match);
         v_equal := chime.equal_columns(v_plan);
         v_scans := ARRAY(SELECT c.scan FROM chime.group_scans(v_plan) AS s
                          CROSS JOIN LATERAL (SELECT chime.read_conditions(s, v_keys -> s.alias, v_kept, v_equal, v_collated) AS scan OFFSET 0) AS c

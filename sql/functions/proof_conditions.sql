@@ -117,20 +117,20 @@ COMMENT ON ROUTINE chime.root_table IS 'the table that a partition or child belo
 -- The plan that recomputes one group. Rows are said to be dear, so that what can be found by an index is, however small
 -- tables are now; constraint_exclusion, so that one that cannot be (NULL where that is excluded) reads nothing.
 -- p_match: in which of its columns it has NULL, one of chime.grain_matches().
-CREATE OR REPLACE FUNCTION chime.group_plan(p_schema name, p_relation name, p_grain name[], p_match text) RETURNS jsonb
+CREATE OR REPLACE FUNCTION chime.group_plan(p_view chime.view, p_grain name[], p_match text) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET max_parallel_workers_per_gather = 0 SET cpu_tuple_cost = 10 SET cpu_index_tuple_cost = 10 SET constraint_exclusion = on SET enable_memoize = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$ -- constants are written as refreshes will read them
 DECLARE v_plan jsonb;
 BEGIN
-    PERFORM set_config('TimeZone', v.timezone, true) FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
+    PERFORM set_config('TimeZone', p_view.timezone, true);
     EXECUTE format(
         'EXPLAIN (FORMAT JSON, VERBOSE) SELECT v.* FROM unnest(%s) AS chime_key (%s) CROSS JOIN LATERAL (SELECT * FROM %I.%I v WHERE %s OFFSET 0) v',
         (SELECT string_agg(format('NULL::%s[]', format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY g.n)
          FROM unnest(p_grain) WITH ORDINALITY AS g (name, n)
-         JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_schema, p_relation)::regclass AND a.attname = g.name),
-        (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g), p_schema, p_relation || '__live', p_match) INTO v_plan;
+         JOIN pg_attribute a ON a.attrelid = format('%I.%I', p_view.view_schema, p_view.relation)::regclass AND a.attname = g.name),
+        (SELECT string_agg(quote_ident(g), ', ') FROM unnest(p_grain) AS g), p_view.view_schema, p_view.relation || '__live', p_match) INTO v_plan;
     RETURN v_plan -> 0 -> 'Plan';
 END $$;
 COMMENT ON ROUTINE chime.group_plan IS 'the plan that recomputes one group';

@@ -5,7 +5,7 @@
 -- That of a group without a NULL.
 CREATE OR REPLACE FUNCTION chime.first_plan(p_view chime.view) RETURNS jsonb
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
-RETURN chime.group_plan(p_view.view_schema, p_view.relation, p_view.grain,
+RETURN chime.group_plan(p_view, p_view.grain,
                         (SELECT m FROM chime.grain_matches(chime.kept_of(p_view), p_view.grain, 'chime_key', 'v') AS m LIMIT 1));
 COMMENT ON ROUTINE chime.first_plan IS 'the plan of a group without a NULL';
 

@@ -90,6 +90,35 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.refuse_to_wait IS 'raises where waiting for a view would be in vain';
 
+-- Of a view that a role keeps: a refresh that began after the call has seen what was committed before it.
+CREATE OR REPLACE FUNCTION chime.wait_for_role_view(p_view chime.role_view, p_timeout interval, OUT fresh boolean, OUT behind interval, OUT reason text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_since timestamptz := clock_timestamp();
+    v_until timestamptz := v_since + p_timeout;
+    v_refreshed timestamptz;
+    v_nap double precision := 0.005;
+    v_state chime.job_state;
+BEGIN
+    LOOP
+        SELECT r.refreshed_at, r.refreshed_at >= v_since INTO v_refreshed, fresh FROM chime.role_view_refresh r WHERE r.view_id = p_view.view_id;
+        EXIT WHEN fresh OR clock_timestamp() >= v_until;
+        PERFORM pg_sleep(least(v_nap, extract(epoch FROM v_until - clock_timestamp())));
+        v_nap := least(v_nap * 1.5, 0.1);
+    END LOOP;
+    fresh := coalesce(fresh, false);
+    behind := CASE WHEN fresh THEN interval '0' ELSE clock_timestamp() - v_refreshed END;
+    SELECT s.* INTO v_state FROM chime.job_state s WHERE s.job_id = p_view.job_id;
+    reason := CASE WHEN NOT fresh THEN concat_ws('; ',
+        format('%s.%s was refreshed last at %s', p_view.view_schema, p_view.relation, to_char(v_refreshed AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')),
+        CASE WHEN NOT chime.led() THEN 'no daemon leads this database'
+             WHEN v_state.suspended_at IS NOT NULL THEN 'its job is suspended'
+             WHEN v_state.consecutive_failures > 0 THEN 'its job fails'
+             WHEN p_view.target_lag IS NULL THEN 'its job runs by its schedule'
+             WHEN p_view.target_lag > p_timeout THEN format('its target_lag of %s is longer than the timeout', p_view.target_lag) END) END;
+END $$;
+COMMENT ON FUNCTION chime.wait_for_role_view IS 'waits until a view that a role keeps was refreshed since the call';
+
 -- A view below first: what its refresh writes is what the view above it is to hold. A view without pending changes
 -- holds all, however old its last refresh is. SECURITY DEFINER: who reads a view need not read its marks. Each look has
 -- a snapshot of its own, since the function is VOLATILE.
@@ -98,13 +127,26 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 #variable_conflict use_column
 DECLARE
     v_until timestamptz;
-    v_view chime.view := chime.find_view(wait_fresh.view);
+    v_view chime.view;
+    v_own chime.role_view;
     v_below chime.view;
     v_by pg_snapshot;
     v_since timestamptz;
     v_refreshes bigint;
     v_nap double precision;
 BEGIN
+    SELECT v.* INTO v_own FROM chime.role_view v WHERE wait_fresh.view IN (v.relation, v.view_schema || '.' || v.relation)
+       AND NOT EXISTS (SELECT FROM chime.view o WHERE wait_fresh.view IN (o.relation, o.view_schema || '.' || o.relation))
+     ORDER BY v.view_id LIMIT 1;
+    IF FOUND THEN
+        IF (SELECT count(*) > 1 FROM chime.role_view v WHERE wait_fresh.view = v.relation) THEN
+            RAISE EXCEPTION 'view "%" exists in several schemas', wait_fresh.view USING ERRCODE = 'ambiguous_alias', HINT = 'name it as schema.relation';
+        END IF;
+        PERFORM chime.refuse_to_wait(NULL, wait_fresh.timeout);
+        SELECT * INTO fresh, behind, reason FROM chime.wait_for_role_view(v_own, wait_fresh.timeout);
+        RETURN;
+    END IF;
+    v_view := chime.find_view(wait_fresh.view);
     PERFORM chime.refuse_to_wait(v_view, wait_fresh.timeout);
     v_until := clock_timestamp() + wait_fresh.timeout;
     FOR v_below IN SELECT v.* FROM chime.views_read() AS r JOIN chime.view v ON v.view_schema = r.read_schema AND v.relation = r.read_relation

@@ -16,3 +16,7 @@ install_largest()
     cp largest_orders.sql plugins/
     await "largest_orders" "SELECT to_regclass('analytics.largest_orders') IS NOT NULL AND (SELECT count(*) > 0 FROM analytics.largest_orders)"
 }
+make_analyst()
+{
+    admin 'CREATE ROLE analyst LOGIN; GRANT pgchime_jobs TO analyst'
+}

@@ -60,18 +60,20 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
     expect("SELECT string_agg(p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
            " WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef"
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
-           "alert_problems answer_call failure_way_out failure_words job_findings ledger_findings ledger_problems "
-           "note_request operate_acknowledge operate_cancel operate_resume operate_run operate_silence operate_suspend "
-           "pg_cron_questions possible_injectors schedule_differs schedule_problem schedule_valid view_freshness "
-           "view_problems wait_fresh");
-    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "22");
+           "alert_problems answer_call failure_way_out failure_words job_findings ledger_findings "
+           "ledger_problems made_live note_request note_tile operate_acknowledge operate_cancel "
+           "operate_resume operate_run operate_silence operate_suspend pg_cron_questions possible_injectors "
+           "role_view_states schedule_differs schedule_problem schedule_valid tables_read tile_rows "
+           "view_freshness view_problems wait_fresh");
+    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "27");
 }
 END_TEST
 
 static void expect_may(const char *functions, const char *relations)
 {
     expect("SELECT string_agg(DISTINCT p.proname, ' ' ORDER BY p.proname) FROM pg_proc p"
-           " WHERE p.pronamespace = 'chime'::regnamespace AND has_function_privilege('nobody_much', p.oid, 'EXECUTE')",
+           " WHERE p.pronamespace = 'chime'::regnamespace AND has_function_privilege('nobody_much', p.oid, 'EXECUTE')"
+           " AND p.proname <> ALL (string_to_array(chime.keeper_functions(), ' '))",
            functions);
     expect("SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_class c WHERE c.relnamespace = "
            "'chime'::regnamespace"
@@ -83,13 +85,22 @@ static void expect_may(const char *functions, const char *relations)
 START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
 {
     cluster_execute(cluster, "CREATE ROLE nobody_much; GRANT USAGE ON SCHEMA chime TO nobody_much");
+    static const char may_keep[] =
+        "SELECT bool_or(has_function_privilege('nobody_much', p.oid, 'EXECUTE')) FROM pg_proc p"
+        " WHERE p.pronamespace = 'chime'::regnamespace AND p.proname = ANY (string_to_array(chime.keeper_functions(), "
+        "' '))";
     expect_may(NULL, NULL);
+    expect(may_keep, "f");
     /* The way in to jobs of one's own, which test_job_calls tries to misuse. */
     cluster_execute(cluster, "GRANT pgchime_jobs TO nobody_much");
     expect_may(
         "alter_job alter_view cancel drop_view keep_view refresh_view run_now schedule schedule_differs schedule_once "
-        "schedule_problem schedule_valid unschedule", /* views: only administrators get beyond the call */
-        "job_runs jobs upcoming");                    /* of one's own jobs */
+        "schedule_problem schedule_valid unschedule wait_fresh",
+        "job_runs jobs kept_views upcoming"); /* of one's own jobs and views */
+    expect(may_keep, "t");
+    expect("SELECT bool_or(p.prosecdef) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
+           " AND p.proname = ANY (string_to_array(chime.keeper_functions(), ' ')) AND p.proname <> 'tables_read'",
+           "f"); /* each has the rights of whoever calls, but for one that reads nothing but pg_depend */
     expect("SELECT string_agg(c.relname, ' ') FROM pg_class c WHERE c.relnamespace = 'chime'::regnamespace"
            " AND c.relkind IN ('r', 'p', 'v') AND has_table_privilege('nobody_much', c.oid, 'INSERT, UPDATE, DELETE')",
            NULL);

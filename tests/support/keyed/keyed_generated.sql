@@ -239,7 +239,8 @@ BEGIN
             CONTINUE;
         END;
         BEGIN -- by itself, which takes less than installing it
-            v_unproven := (SELECT bool_or(k.unproven) FROM chime.prove_keys('kept', g.name, g.grain) AS k);
+            v_unproven := (SELECT bool_or(k.unproven) FROM chime.view v CROSS JOIN LATERAL chime.prove_keys(v, g.grain) AS k
+                           WHERE v.view_schema = 'kept' AND v.relation = g.name);
         EXCEPTION WHEN data_exception THEN
             v_unproven := false; -- 12 / 0, planned: to be a reason below
         END;

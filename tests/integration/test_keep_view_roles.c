@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Views that roles keep (docs/adr/0041-views-of-roles.md): by a role that has SELECT and TRIGGER on a table of somebody
+ * else, and a schema for its relations. The daemon serves as the role of `pgchime init --sql`. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/cluster/cluster.h"
+#include "support/cluster/init_role.h"
+#include "support/cluster/session.h"
+#include "support/daemon/site.h"
+#include "support/ledger/runs.h"
+#include "support/process/files.h"
+#include "support/process/suite.h"
+#include "support/process/wait.h"
+
+static struct cluster *cluster;
+static struct site *site;
+static struct daemon *daemon_running;
+static PGconn *app;
+static PGconn *other;
+
+static PGconn *connect_as(const char *role)
+{
+    char *conninfo = cluster_conninfo_as(cluster, role, "postgres");
+    PGconn *session = PQconnectdb(conninfo);
+    ck_assert_msg(PQstatus(session) == CONNECTION_OK, "%s", PQerrorMessage(session));
+    free(conninfo);
+    return session;
+}
+
+/* analytics is the schema of the daemon's views; roles keep theirs in reports. */
+static void set_up(void)
+{
+    cluster = cluster_create(NULL);
+    cluster_execute(
+        cluster,
+        "CREATE ROLE shop LOGIN; CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE SCHEMA reports;"
+        "GRANT USAGE, CREATE ON SCHEMA reports TO app, other;"
+        "CREATE TABLE orders (id serial PRIMARY KEY, day date, amount numeric); CREATE INDEX ON orders (day);"
+        "INSERT INTO orders (day, amount) SELECT date '2026-11-01' + i % 20, i FROM generate_series(1, 200) i;"
+        "ALTER TABLE orders OWNER TO shop; GRANT SELECT, TRIGGER ON orders TO app; GRANT SELECT ON orders TO other;"
+        "CREATE SCHEMA spy; GRANT USAGE ON SCHEMA spy TO PUBLIC; CREATE TABLE spy.seen (who name, what text);"
+        "CREATE FUNCTION spy.note(p_what text) RETURNS void LANGUAGE plpgsql AS"
+        " $$ BEGIN INSERT INTO spy.seen VALUES (current_user, p_what); END $$;"
+        "GRANT INSERT ON spy.seen TO PUBLIC");
+    init_role_make(cluster, "pgchime", "postgres");
+    site = site_create(cluster, "postgres", 2);
+    site_use_role(site, "pgchime");
+    daemon_running = site_lead(site);
+    cluster_execute(cluster, "GRANT pgchime_jobs TO app, other; REVOKE ALL ON orders FROM pgchime");
+    app = connect_as("app");
+    other = connect_as("other");
+}
+
+static void tear_down(void)
+{
+    PQfinish(app);
+    PQfinish(other);
+    daemon_destroy(daemon_running);
+    site_destroy(site);
+    cluster_destroy(cluster);
+}
+
+/* The first value of its answer, or the error and its hint. */
+static void expect_told(PGconn *session, const char *sql, const char *expected, int line)
+{
+    PGresult *result = PQexec(session, sql);
+    char told[2000] = "NULL";
+    if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK) {
+        if (PQntuples(result) > 0 && !PQgetisnull(result, 0, 0)) {
+            snprintf(told, sizeof(told), "%s", PQgetvalue(result, 0, 0));
+        }
+    } else {
+        const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+        snprintf(told, sizeof(told), "%s%s%s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
+                 hint != NULL ? "; " : "", hint != NULL ? hint : "");
+    }
+    ck_assert_msg(strcmp(told, expected) == 0, "line %d: %s\n  expected: %s", line, told, expected);
+    PQclear(result);
+}
+#define EXPECT_TOLD(session, sql, expected) expect_told(session, sql, expected, __LINE__)
+
+#define DAILY "SELECT day, count(*) AS n, sum(amount) AS total FROM orders GROUP BY day"
+#define KEEP "SELECT chime.keep_view('daily_orders', $$" DAILY "$$, view_schema => 'reports')"
+#define KEEPS(name, definition, more) \
+    "SELECT chime.keep_view('" name "', $def$" definition "$def$, view_schema => 'reports'" more ")"
+#define SAME                                                                                               \
+    "SELECT count(*) FROM ((TABLE reports.daily_orders EXCEPT ALL TABLE reports.daily_orders__live) UNION" \
+    " (TABLE reports.daily_orders__live EXCEPT ALL TABLE reports.daily_orders)) AS d"
+#define FRESH(session) EXPECT_TOLD(session, "SELECT fresh FROM chime.wait_fresh('daily_orders', '60s')", "t")
+
+static void await_keyed(void)
+{
+    WAIT_SQL(cluster, "SELECT fingerprint IS NOT NULL AND method = 'keyed' FROM chime.role_view_refresh", "t", 60);
+}
+
+START_TEST(a_role_keeps_a_view_of_what_it_may_read)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    EXPECT_TOLD(app, "SELECT total FROM reports.daily_orders WHERE day = '2026-11-02'", "910");
+    await_keyed();
+    cluster_execute(cluster, "SET ROLE shop; INSERT INTO orders (day, amount) VALUES ('2026-12-24', 5); RESET ROLE");
+    FRESH(app);
+    EXPECT_TOLD(app, "SELECT total FROM reports.daily_orders WHERE day = '2026-12-24'", "5");
+    EXPECT_SQL(cluster, "SELECT method || ' ' || keys || ' ' || inserted FROM chime.role_view_refresh WHERE keys > 0",
+               "keyed 1 1");
+    cluster_execute(cluster, "UPDATE orders SET day = '2026-12-25' WHERE day = '2026-12-24';"
+                             "DELETE FROM orders WHERE day = '2026-11-05'");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    cluster_execute(cluster, "TRUNCATE orders");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM reports.daily_orders", "0");
+    /* Whose it all is, and what is listed. */
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT pg_get_userbyid(relowner), ' ') FROM pg_class WHERE relname ~ "
+               "'^daily_orders'",
+               "app");
+    EXPECT_SQL(cluster, "SELECT has_table_privilege('pgchime', 'reports.daily_orders', 'SELECT')", "f");
+    EXPECT_SQL(cluster,
+               "SELECT relation || ' ' || plugin || ' ' || target_lag || ' ' || freshness FROM chime.view_status",
+               "daily_orders reports.daily_orders 00:00:01 fresh");
+    EXPECT_SQL(cluster, "SELECT name || ' ' || schedule || ' ' || coalesce(problem, 'well') FROM chime.job",
+               "app/daily_orders 1 second well");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view", "0");
+    EXPECT_SQL(cluster,
+               "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE h.state = 'failed'",
+               "0");
+}
+END_TEST
+
+/* What is written past the marks is noticed. */
+START_TEST(what_leaves_no_mark_is_noticed)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "ALTER TABLE orders DISABLE TRIGGER USER; DELETE FROM orders WHERE day = '2026-11-03';"
+                             "ALTER TABLE orders ENABLE TRIGGER USER");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    await_keyed();
+    cluster_execute(cluster, "ALTER TABLE orders RENAME COLUMN day TO on_day; UPDATE orders SET on_day = '2027-01-01'"
+                             " WHERE id = 1");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    cluster_execute(cluster, "UPDATE orders SET on_day = '2027-01-02' WHERE id = 2");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    await_keyed();
+    cluster_execute(cluster, "REVOKE USAGE ON SCHEMA reports FROM app; UPDATE orders SET amount = 0 WHERE id = 3;"
+                             "GRANT USAGE ON SCHEMA reports TO app");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    cluster_execute(cluster, "CREATE TABLE more () INHERITS (orders); INSERT INTO more (on_day, amount) VALUES ("
+                             "'2027-02-01', 7)");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    WAIT_SQL(cluster, "SELECT full_reason FROM chime.role_view",
+             "public.orders has partitions or children, or is one of another table", 60);
+}
+END_TEST
+
+START_TEST(what_it_may_not_read_any_more_fails_with_the_reason)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "REVOKE SELECT ON orders FROM app");
+    WAIT_SQL(
+        cluster,
+        "SELECT split_part(message, E'\\n', 1) FROM chime.job_runs WHERE state = 'failed' ORDER BY slot DESC LIMIT 1",
+        "permission denied for table orders", 60);
+    EXPECT_TOLD(app, "SELECT reason LIKE '%its job fails' FROM chime.wait_fresh('daily_orders', '0s')", "t");
+    EXPECT_TOLD(
+        other, KEEPS("o", "SELECT day, count(*) AS n FROM orders GROUP BY day", ""),
+        "20 rows; refreshed as a whole: this role has no privilege TRIGGER on public.orders, which would let it run"
+        " code as whoever writes there");
+    cluster_execute(cluster,
+                    "GRANT SELECT ON orders TO app; INSERT INTO orders (day, amount) VALUES ('2026-12-24', 5)");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    cluster_execute(cluster, "REVOKE SELECT ON orders FROM other");
+    EXPECT_TOLD(other, KEEPS("p", "SELECT day FROM orders GROUP BY day", ""), "permission denied for table orders");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname ~ '^p(__live)?$'", "0");
+}
+END_TEST
+
+START_TEST(nobody_else_sees_or_changes_it)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    static const char *const calls[] = {"alter_view('daily_orders', $$SELECT 1 AS day$$)", "drop_view('daily_orders')",
+                                        "refresh_view('daily_orders')", "refresh_if_due('reports.daily_orders')"};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        char sql[200];
+        char expected[300];
+        snprintf(sql, sizeof(sql), "SELECT chime.%s", calls[i]);
+        snprintf(expected, sizeof(expected),
+                 "role other keeps no view \"%s\"; SELECT * FROM chime.kept_views shows your own; only the role that "
+                 "keeps a view may do that",
+                 i == 3 ? "reports.daily_orders" : "daily_orders");
+        EXPECT_TOLD(other, sql, expected);
+    }
+    EXPECT_TOLD(other, "SELECT count(*) FROM chime.kept_views", "0");
+    EXPECT_TOLD(app, "SELECT definition FROM chime.kept_views", DAILY);
+    EXPECT_TOLD(other, "SELECT definition FROM chime.role_view", "permission denied for table role_view");
+    EXPECT_TOLD(
+        other,
+        "INSERT INTO chime.job_call (verb, arguments) VALUES ('role_view_look', '{\"name\": \"daily_orders\"}') "
+        "RETURNING answer",
+        "role other keeps no view \"daily_orders\"; SELECT * FROM chime.kept_views shows your own; only the role "
+        "that keeps a view may do that");
+    EXPECT_TOLD(other, KEEP,
+                "there is a view reports.daily_orders already; chime.alter_view changes one that you keep; else give "
+                "yours another name");
+    EXPECT_TOLD(app, "SELECT chime.unschedule('daily_orders')",
+                "job \"app/daily_orders\" refreshes view reports.daily_orders; chime.alter_view changes when, and "
+                "chime.drop_view takes both away");
+    /* Nor is it run for those who may do anything: it would run with their rights. */
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.refresh_view('reports.daily_orders')"), "42P01");
+    ck_assert_str_eq(cluster_sqlstate(cluster, "SELECT chime.refresh_if_due('reports.daily_orders')"), "42P01");
+    ck_assert_str_eq(
+        cluster_sqlstate(cluster, "SELECT chime.keep_view('daily_orders', 'SELECT 1 AS a', view_schema => 'reports')"),
+        "42P07");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM spy.seen", "0");
+}
+END_TEST
+
+/* Everything that a role can put where its view finds it, at each step of its life: by itself, and by its job. */
+static const char hostile[] =
+    "CREATE FUNCTION reports.spy(p int, w text) RETURNS int LANGUAGE plpgsql IMMUTABLE AS"
+    " $$ BEGIN PERFORM spy.note(w); RETURN p; END $$;"
+    "CREATE DOMAIN reports.dom AS int CHECK (reports.spy(VALUE, 'domain') IS NOT NULL);"
+    "CREATE TABLE reports.t (k int, v int, CHECK (reports.spy(k, 'check') IS NOT NULL));"
+    "CREATE INDEX ON reports.t (k); CREATE INDEX ON reports.t ((reports.spy(v, 'index')));"
+    "CREATE STATISTICS reports.st ON (reports.spy(v, 'statistics')), k FROM reports.t;"
+    "INSERT INTO reports.t SELECT i % 5, i FROM generate_series(1, 50) i; ANALYZE reports.t;"
+    "SELECT chime.keep_view('f', $$SELECT k, reports.spy(5, 'fold') + sum(reports.spy(v, 'call'))::int AS s FROM"
+    " reports.t GROUP BY k$$, view_schema => 'reports');"
+    "SELECT chime.keep_view('d', $$SELECT k::reports.dom AS k, count(*) AS n FROM reports.t GROUP BY k::reports.dom$$,"
+    " view_schema => 'reports', key => '{k}');"
+    "SELECT chime.keep_view('k', $$SELECT k, count(*) AS n FROM reports.t GROUP BY k$$, view_schema => 'reports');"
+    "CREATE FUNCTION reports.trig() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN PERFORM spy.note('trigger'); RETURN NEW; END $$;"
+    "CREATE TRIGGER t BEFORE INSERT OR UPDATE ON reports.k FOR EACH ROW EXECUTE FUNCTION reports.trig();"
+    "ALTER TABLE reports.k ADD CHECK (reports.spy(k, 'check of the kept') IS NOT NULL);"
+    "ALTER TABLE reports.k ENABLE ROW LEVEL SECURITY; ALTER TABLE reports.k FORCE ROW LEVEL SECURITY;"
+    "CREATE POLICY p ON reports.k USING (reports.spy(k, 'policy') IS NOT NULL);"
+    "INSERT INTO reports.t VALUES (7, 7), (1, 3)";
+
+START_TEST(whatever_it_finds_runs_as_its_role)
+{
+    session_execute(app, hostile);
+    WAIT_SQL(cluster, "SELECT count(*) FROM chime.role_view_refresh WHERE fingerprint IS NOT NULL", "2", 60);
+    session_execute(app, "INSERT INTO reports.t VALUES (8, 8)");
+    EXPECT_TOLD(app, "SELECT fresh FROM chime.wait_fresh('reports.k', '60s')", "t");
+    EXPECT_TOLD(app, "SELECT n FROM reports.k WHERE k = 8", "1");
+    cluster_execute(cluster, "SELECT count(*) FROM chime.view_status");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT what, ', ' ORDER BY what) FROM spy.seen",
+               "call, check, check of the kept, domain, fold, index, policy, statistics, trigger");
+    EXPECT_SQL(cluster, "SELECT string_agg(DISTINCT who, ' ') FROM spy.seen", "app");
+    /* A relation that takes a kept one's place is not read. */
+    session_execute(app, "DROP VIEW reports.k__live; CREATE TABLE reports.k__live (k int, n bigint)");
+    WAIT_SQL(
+        cluster,
+        "SELECT split_part(message, E'\\n', 1) FROM chime.job_runs WHERE state = 'failed' AND job_name = 'k' LIMIT 1",
+        "role app has no view reports.k__live any more", 60);
+}
+END_TEST
+
+/* Nor does the owner of a source, or another user of the schema, run code as the role that keeps a view. */
+START_TEST(nobody_runs_code_as_the_role_by_its_view)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(
+        cluster, "CREATE SCHEMA theirs AUTHORIZATION shop; GRANT USAGE ON SCHEMA theirs TO app; SET ROLE shop;"
+                 "CREATE TYPE theirs.fake AS (d date); CREATE FUNCTION theirs.cast(theirs.fake) RETURNS date LANGUAGE"
+                 " plpgsql AS $$ BEGIN PERFORM spy.note('cast'); RETURN ($1).d; END $$;"
+                 "CREATE CAST (theirs.fake AS date) WITH FUNCTION theirs.cast(theirs.fake) AS IMPLICIT;"
+                 "ALTER TABLE orders DROP COLUMN day CASCADE; ALTER TABLE orders ADD COLUMN day theirs.fake;"
+                 "INSERT INTO orders (day) VALUES (ROW('2027-01-01')::theirs.fake); UPDATE orders SET amount = 3;"
+                 "DELETE FROM orders WHERE id = 9; RESET ROLE");
+    EXPECT_TOLD(app, "SELECT bool_and(chime_whole) FROM reports.daily_orders__m1", "t");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_SQL(cluster, "SELECT bool_and(tgqual IS NOT NULL) FROM pg_trigger WHERE tgname LIKE 'chime_kept%'", "t");
+    session_execute(other, "CREATE FUNCTION reports.date_trunc(text, date) RETURNS timestamp LANGUAGE plpgsql AS"
+                           " $$ BEGIN PERFORM spy.note('date_trunc'); RETURN $2; END $$;"
+                           "CREATE TABLE reports.orders (day date); CREATE TABLE reports.x (a int)");
+    session_execute(app, "CREATE TABLE reports.mine (day date)");
+    EXPECT_TOLD(
+        app, KEEPS("x", "SELECT date_trunc('month', day) AS month FROM reports.mine GROUP BY 1", ""),
+        "the definition found reports.date_trunc(text,date) of role other, which hides one of PostgreSQL's; write"
+        " pg_catalog. before the name, or keep the view in a schema in which nobody else may create");
+    EXPECT_TOLD(app, KEEPS("x", "SELECT id FROM orders GROUP BY 1", ""), "relation \"x\" already exists");
+    EXPECT_TOLD(app, KEEPS("y", "SELECT id FROM orders GROUP BY 1", ""), "200 rows; keyed by id");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM spy.seen", "0");
+}
+END_TEST
+
+#define DOOR(verb, arguments)                                                                \
+    "INSERT INTO chime.job_call (verb, arguments) VALUES ('role_view_" verb "', '" arguments \
+    "') RETURNING answer ->> 'words'"
+
+/* Whoever may make jobs may say anything to the ledger: none of it is run, and all others' views are listed on. */
+START_TEST(what_is_told_to_the_ledger_is_text)
+{
+    EXPECT_TOLD(app,
+                DOOR("begin",
+                     "{\"name\": \"x\", \"definition\": \"; DROP TABLE orders\", \"view_schema\": \"no\\\"such\","
+                     " \"source_schema\": \"a\\\"; DROP TABLE orders; --\"}"),
+                "NULL");
+    EXPECT_TOLD(app,
+                DOOR("proof",
+                     "{\"name\": \"x\", \"key\": [\"a\"], \"grain\": [\"b\\\"; SELECT spy.note()\"], \"sources\":"
+                     " [{\"schema\": \"chime\", \"table\": \"leader\", \"captured\": [\"token\"], \"map\":"
+                     " \"SELECT spy.note()\"}]}"),
+                "NULL");
+    EXPECT_TOLD(app, DOOR("refresh", "{\"name\": \"x\", \"method\": \"keyed\", \"rows\": 9223372036854775807}"),
+                "no refresh does that");
+    EXPECT_TOLD(
+        app,
+        DOOR("begin", "{\"name\": \"y\", \"definition\": \"x\", \"view_schema\": \"chime\", \"source_schema\": \"a\"}"),
+        "views are not kept in schema chime; name one as view_schema in which you may make relations");
+    EXPECT_TOLD(
+        app, DOOR("end", "{\"name\": \"z\"}"),
+        "role app keeps no view \"z\"; SELECT * FROM chime.kept_views shows your own; only the role that keeps a view"
+        " may do that");
+    EXPECT_TOLD(other, KEEPS("o", "SELECT day, count(*) AS n FROM orders GROUP BY day", ", mode => 'full'"),
+                "20 rows; refreshed as a whole: its mode is full");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(relation || ' ' || freshness, ', ' ORDER BY relation) FROM chime.view_status",
+               "o fresh, x unknown");
+    WAIT_SQL(
+        cluster,
+        "SELECT split_part(message, E'\\n', 1) FROM chime.job_runs WHERE state = 'failed' AND job_name = 'x' LIMIT 1",
+        "role app has no table \"no\"\"such\".x, view \"no\"\"such\".x__live any more", 60);
+    EXPECT_TOLD(
+        app, KEEPS("h", "SELECT 1 AS a; RESET ROLE", ""),
+        "a definition is one SELECT, and this one has several statements; leave out what stands after the first \";\","
+        " or keep a view for each");
+    EXPECT_TOLD(app,
+                "SELECT chime.keep_view('h', 'SELECT 1 AS a --' || repeat('x', 10000000), view_schema => 'reports')",
+                "the definition has 10000016 bytes, more than 1048576; make a view or a function of parts of it");
+    EXPECT_TOLD(app, KEEPS("h", "SELECT only_row FROM chime.leader", ", key => '{only_row}'"),
+                "permission denied for table leader");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM orders", "200");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM spy.seen", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.role_view", "2");
+}
+END_TEST
+
+START_TEST(a_view_is_altered_and_dropped)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    session_execute(app, "GRANT SELECT ON reports.daily_orders TO other");
+    EXPECT_TOLD(app,
+                "SELECT chime.alter_view('daily_orders', $$SELECT day, max(amount) AS most FROM orders GROUP BY day$$)",
+                "20 rows; keyed by day");
+    EXPECT_TOLD(other, "SELECT most FROM reports.daily_orders WHERE day = '2026-11-01'", "200");
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', target_lag => '5min')", "20 rows; keyed by day");
+    EXPECT_TOLD(app, "SELECT schedule FROM chime.jobs", "@every 5m");
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', target_lag => '1s', mode => 'full')",
+                "20 rows; refreshed as a whole: its mode is full");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')",
+                "reports.daily_orders: full (its mode is full), 20 rows, 0 inserted, 0 updated, 0 deleted");
+    session_execute(app, "CREATE VIEW reports.above AS SELECT * FROM reports.daily_orders");
+    EXPECT_TOLD(
+        app, "SELECT chime.drop_view('daily_orders')",
+        "cannot drop table reports.daily_orders because other objects depend on it; Use DROP ... CASCADE to drop the"
+        " dependent objects too.");
+    session_execute(app, "DROP VIEW reports.above");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relname LIKE 'daily_orders%'", "0");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.job WHERE active", "0");
+    cluster_execute(cluster, "INSERT INTO orders (day, amount) VALUES ('2026-12-24', 5)");
+    EXPECT_TOLD(app, KEEP, "21 rows; keyed by day");
+}
+END_TEST
+
+START_TEST(a_renamed_role_keeps_its_view_and_one_of_a_dropped_ones_name_does_not)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    cluster_execute(cluster, "ALTER ROLE app RENAME TO application");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders') LIKE 'reports.daily_orders: %, 20 rows,%'", "t");
+    EXPECT_SQL(cluster, "SELECT j.owner || ' ' || v.owner FROM chime.job j JOIN chime.role_view v USING (job_id)",
+               "application application");
+    cluster_execute(cluster, "CREATE ROLE app LOGIN; GRANT pgchime_jobs TO app");
+    PGconn *new = connect_as("app");
+    EXPECT_TOLD(
+        new, "SELECT chime.drop_view('daily_orders')",
+        "role app keeps no view \"daily_orders\"; SELECT * FROM chime.kept_views shows your own; only the role that"
+        " keeps a view may do that");
+    PQfinish(app);
+    app = new;
+    cluster_execute(cluster,
+                    "DROP OWNED BY application CASCADE; DROP ROLE application;"
+                    "ALTER ROLE app RENAME TO app2; ALTER ROLE app2 RENAME TO application;"
+                    "GRANT USAGE, CREATE ON SCHEMA reports TO application; GRANT SELECT ON orders TO application");
+    EXPECT_TOLD(app, "SELECT count(*) FROM chime.kept_views", "0");
+    EXPECT_TOLD(
+        app, "SELECT chime.drop_view('daily_orders')",
+        "role application keeps no view \"daily_orders\"; SELECT * FROM chime.kept_views shows your own; only the role"
+        " that keeps a view may do that");
+    EXPECT_TOLD(app, KEEPS("daily_orders", "SELECT day, count(*) AS n FROM orders GROUP BY day", ", mode => 'full'"),
+                "20 rows; refreshed as a whole: its mode is full"); /* the name is free again */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.role_view", "1");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *all = suite_create("keep view roles");
+    TCase *cases = tcase_create("keep view roles");
+
+    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_set_timeout(cases, 240);
+    tcase_add_test(cases, a_role_keeps_a_view_of_what_it_may_read);
+    tcase_add_test(cases, what_leaves_no_mark_is_noticed);
+    tcase_add_test(cases, what_it_may_not_read_any_more_fails_with_the_reason);
+    tcase_add_test(cases, nobody_else_sees_or_changes_it);
+    tcase_add_test(cases, whatever_it_finds_runs_as_its_role);
+    tcase_add_test(cases, nobody_runs_code_as_the_role_by_its_view);
+    tcase_add_test(cases, what_is_told_to_the_ledger_is_text);
+    tcase_add_test(cases, a_view_is_altered_and_dropped);
+    tcase_add_test(cases, a_renamed_role_keeps_its_view_and_one_of_a_dropped_ones_name_does_not);
+    suite_add_tcase(all, cases);
+    return all;
+}
+
+int main(void)
+{
+    return suite_run(suite());
+}
