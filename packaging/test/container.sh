@@ -98,8 +98,8 @@ printf 'db:5432:app:pgchime:%s\n' "$password" >"$RUN_DIRECTORY/secret/passfile"
 chown 10001 "$RUN_DIRECTORY/secret/passfile"
 chmod 400 "$RUN_DIRECTORY/secret/passfile"
 pod run --rm "${as_everywhere[@]}" -v "$RUN_DIRECTORY/secret:/secret:ro" \
-    -e PGPASSFILE=/secret/passfile -e DATABASE_URL=postgres://pgchime@db/app pgchime status --no-header -o csv >"$RUN_DIRECTORY/said" 2>&1 ||
-    die "$(cat "$RUN_DIRECTORY/said")"
+    -e PGPASSFILE=/secret/passfile -e DATABASE_URL=postgres://pgchime@db/app pgchime status --no-header -o csv >"$RUN_DIRECTORY/said" 2>"$RUN_DIRECTORY/start.log" ||
+    die "$(cat "$RUN_DIRECTORY/said" "$RUN_DIRECTORY/start.log")"
 expect "status, by a passfile" "$(cut -d, -f1,2 "$RUN_DIRECTORY/said")" main,true
 
 # --- they end -----------------------------------------------------------------------------------------------------------
