@@ -24,17 +24,24 @@ END $$;
 COMMENT ON FUNCTION chime.view_reads IS 'each view with the kept views that its definition reads, through plain views too';
 
 -- Two views that read each other would never both be right, and each refresh of one would wake the other.
+CREATE OR REPLACE FUNCTION chime.circle_of(p_view chime.view) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (
+        SELECT o.view_schema || '.' || o.relation
+        FROM chime.view_reads() AS d JOIN chime.view o ON o.view_id = d.read_id
+        JOIN chime.views_read() AS r ON (r.view_schema, r.relation) = (o.view_schema, o.relation)
+        WHERE d.view_id = p_view.view_id AND (r.read_schema, r.read_relation) = (p_view.view_schema, p_view.relation)
+        ORDER BY o.view_id LIMIT 1);
+END $$;
+COMMENT ON FUNCTION chime.circle_of IS 'the view by which a view reads itself: one that it reads and that is made of its rows, or itself; NULL: none';
+
 CREATE OR REPLACE FUNCTION chime.refuse_circle(p_view chime.view) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_name text := p_view.view_schema || '.' || p_view.relation;
-    v_read text;
+    v_read text := chime.circle_of(p_view);
 BEGIN
-    SELECT o.view_schema || '.' || o.relation INTO v_read
-    FROM chime.view_reads() AS d JOIN chime.view o ON o.view_id = d.read_id
-    JOIN chime.views_read() AS r ON (r.view_schema, r.relation) = (o.view_schema, o.relation)
-    WHERE d.view_id = p_view.view_id AND (r.read_schema, r.read_relation) = (p_view.view_schema, p_view.relation)
-    ORDER BY o.view_id LIMIT 1;
     IF v_read = v_name THEN
         RAISE EXCEPTION 'view % would read its own rows', v_name USING ERRCODE = 'invalid_object_definition',
             HINT = 'let its definition read the tables that it is made of';
@@ -88,7 +95,10 @@ COMMENT ON FUNCTION chime.downstream_lags IS
 CREATE OR REPLACE FUNCTION chime.explain_lag(p_view chime.view) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN n.lag IS NULL THEN 'target_lag: downstream, and no view that reads it has one: changes do not wake its job'
+    SELECT CASE WHEN n.lag IS NULL THEN 'target_lag: downstream, and no view that reads it has one: '
+                     || CASE WHEN EXISTS (SELECT FROM chime.downstream_lags() AS d JOIN chime.job j ON j.job_id = d.job_id
+                                          WHERE v.view_schema || '.' || v.relation = ANY (j.views) AND d.lag_us IS NOT NULL)
+                             THEN 'it is refreshed with the other views of its job' ELSE 'changes do not wake its job' END
                 ELSE format('target_lag: %s, as %s.%s reads it (downstream)', n.lag, o.view_schema, o.relation) END
     FROM chime.view v LEFT JOIN chime.view_needs() AS n ON n.view_id = v.view_id LEFT JOIN chime.view o ON o.view_id = n.by_view
     WHERE v.view_id = p_view.view_id

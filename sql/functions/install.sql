@@ -292,7 +292,8 @@ BEGIN
         UPDATE chime.view_refresh r SET seen = NULL, start_over = 'changes of a source were not captured for a while'
          WHERE r.view_schema = p_schema AND r.relation = p_relation AND r.seen IS NOT NULL;
     END IF;
-    v_reason := coalesce(v_reason, chime.obstacle(v_view, p_source_schema, v_sources, v_proven),
+    -- A plain view below may have been replaced since it was installed.
+    v_reason := coalesce(v_reason, 'it reads itself: ' || chime.circle_of(v_view) || ' is made of its rows', chime.obstacle(v_view, p_source_schema, v_sources, v_proven),
                          CASE WHEN v_ids = '{}' THEN 'it reads no table, so no mark tells when it changes' END);
     IF v_reason IS NULL AND NOT p_to_be_undone THEN
         IF NOT chime.has_grain_index(v_kept, v_view.grain) THEN

@@ -130,6 +130,24 @@ START_TEST(no_view_reads_itself)
 }
 END_TEST
 
+/* What lies between may be replaced later, by whoever owns it: lags end all the same, and the view says so. */
+START_TEST(a_circle_that_somebody_makes_below_is_told)
+{
+    cluster_execute(cluster, "CREATE VIEW amid AS SELECT day, 1::bigint AS n FROM orders GROUP BY day");
+    KEEP("low", "SELECT day, sum(n) AS n FROM amid GROUP BY day", "target_lag => 'downstream'");
+    KEEP("high", "SELECT day, n::bigint AS n FROM analytics.low", "key => '{day}', target_lag => '8s'");
+    cluster_execute(cluster, "CREATE OR REPLACE VIEW amid AS SELECT day, n FROM analytics.high;"
+                             "CALL chime.tend_capture()");
+    EXPECT_LAGS("high 00:00:08; low 00:00:04 high");
+    EXPECT_SQL(
+        cluster, "SELECT string_agg(full_reason, '; ' ORDER BY relation) FROM chime.view",
+        "it reads itself: analytics.low is made of its rows; it reads itself: analytics.high is made of its rows");
+    ALTER("'high', $$SELECT day, count(*) AS n FROM orders GROUP BY day$$");
+    cluster_execute(cluster, "CALL chime.tend_capture()");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view WHERE full_reason LIKE 'it reads itself%'", "0");
+}
+END_TEST
+
 /* --- under a daemon ----------------------------------------------------------------------------------------------- */
 
 #define IS_WATCHED(views) \
@@ -183,6 +201,7 @@ static Suite *suite(void)
     tcase_add_test(cases, all_that_asks_for_the_lag_hears_the_same);
     tcase_add_test(cases, many_levels_end_at_the_shortest_lag_that_there_is);
     tcase_add_test(cases, no_view_reads_itself);
+    tcase_add_test(cases, a_circle_that_somebody_makes_below_is_told);
     tcase_add_test(cases, a_view_below_follows_as_those_above_need_it);
     suite_add_tcase(all, cases);
     return all;

@@ -189,7 +189,7 @@ static const struct {
     {ONE_DATABASE,
      "jobs: { a: { command = \"SELECT 1\"; target_lag = \"5s\"; };\n"
      " b: { command = \"SELECT 1\"; on = \"x\"; warn_after = \"5s\"; };\n"
-     " tidy-lanes: { error_after = \"5s\"; };\n"
+     " tidy-lanes: { error_after = \"5s\"; target_lag = \"downstream\"; };\n"
      " refresh-lanes: { warn_after = \"5s\"; error_after = \"4s\"; }; };",
      "%/conf.d/x.conf:1: job \"a\" has target_lag, but refreshes no views\n"
      "HINT:  take target_lag out; a schedule, after, or on = [\"...\"]; may start a command\n"
@@ -197,6 +197,8 @@ static const struct {
      "HINT:  take warn_after out: it is an age of changes that a view lacks\n"
      "%/conf.d/x.conf:3: job \"tidy-lanes\" has error_after, but refreshes no views\n"
      "HINT:  take error_after out: it is an age of changes that a view lacks\n"
+     "%/conf.d/x.conf:3: job \"tidy-lanes\" has target_lag, but refreshes no views\n"
+     "HINT:  take target_lag out; a schedule, after, or on = [\"...\"]; may start a command\n"
      "%/conf.d/x.conf:4: job \"refresh-lanes\" warns after 5s, but its error_after is 4s\n"
      "HINT:  make error_after at least as long as warn_after\n"},
     /* dependencies */
