@@ -136,13 +136,12 @@ START_TEST(a_circle_that_somebody_makes_below_is_told)
     cluster_execute(cluster, "CREATE VIEW amid AS SELECT day, 1::bigint AS n FROM orders GROUP BY day");
     KEEP("low", "SELECT day, sum(n) AS n FROM amid GROUP BY day", "target_lag => 'downstream'");
     KEEP("high", "SELECT day, n::bigint AS n FROM analytics.low", "key => '{day}', target_lag => '8s'");
-    cluster_execute(cluster, "CREATE OR REPLACE VIEW amid AS SELECT day, n FROM analytics.high;"
-                             "CALL chime.tend_capture()");
+    cluster_execute(cluster, "CREATE OR REPLACE VIEW amid AS SELECT day, n FROM analytics.high");
+    cluster_execute(cluster, "CALL chime.tend_capture()");
     EXPECT_LAGS("high 00:00:08; low 00:00:04 high");
-    EXPECT_SQL(
-        cluster, "SELECT string_agg(full_reason, '; ' ORDER BY relation) FROM chime.view",
-        "it reads itself: analytics.low is made of its rows; it reads itself: analytics.high is made of its rows");
-    ALTER("'high', $$SELECT day, count(*) AS n FROM orders GROUP BY day$$");
+    EXPECT_SQL(cluster, "SELECT string_agg(full_reason, '; ' ORDER BY relation) FROM chime.view",
+               "it reads itself: analytics.high is made of its rows");
+    cluster_execute(cluster, "CREATE OR REPLACE VIEW amid AS SELECT day, 1::bigint AS n FROM orders GROUP BY day");
     cluster_execute(cluster, "CALL chime.tend_capture()");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.view WHERE full_reason LIKE 'it reads itself%'", "0");
 }

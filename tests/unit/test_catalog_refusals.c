@@ -195,10 +195,10 @@ static const struct {
      "HINT:  take target_lag out; a schedule, after, or on = [\"...\"]; may start a command\n"
      "%/conf.d/x.conf:2: job \"b\" has warn_after, but refreshes no views\n"
      "HINT:  take warn_after out: it is an age of changes that a view lacks\n"
-     "%/conf.d/x.conf:3: job \"tidy-lanes\" has error_after, but refreshes no views\n"
-     "HINT:  take error_after out: it is an age of changes that a view lacks\n"
      "%/conf.d/x.conf:3: job \"tidy-lanes\" has target_lag, but refreshes no views\n"
      "HINT:  take target_lag out; a schedule, after, or on = [\"...\"]; may start a command\n"
+     "%/conf.d/x.conf:3: job \"tidy-lanes\" has error_after, but refreshes no views\n"
+     "HINT:  take error_after out: it is an age of changes that a view lacks\n"
      "%/conf.d/x.conf:4: job \"refresh-lanes\" warns after 5s, but its error_after is 4s\n"
      "HINT:  make error_after at least as long as warn_after\n"},
     /* dependencies */
