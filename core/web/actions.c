@@ -65,6 +65,7 @@ struct action {
     struct actions *actions;
     struct action *next;
     const struct action_kind *kind;
+    const struct config_database *database;
     struct session *session;
     struct http_request *request;
     json_t *body;
@@ -140,7 +141,7 @@ static void answer(struct action *action, const struct pg_rows *rows)
 {
     struct buffer text = {0};
     struct output_list *list = action_list_create();
-    output_take_rows(list, rows);
+    action_list_take(list, rows, action->database);
     output_put_json(&text, &list, 1);
     http_reply(action->request,
                &(struct http_answer){
@@ -383,6 +384,7 @@ void actions_answer(struct actions *actions, struct http_request *request, const
     *action = (struct action){.actions = actions,
                               .next = actions->actions,
                               .kind = kind,
+                              .database = database,
                               .session = actions->sessions[database - config->databases],
                               .request = request,
                               .body = json_loads(http_request_body(request), JSON_REJECT_DUPLICATES, NULL)};
