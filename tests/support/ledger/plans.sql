@@ -242,7 +242,10 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.alert_problems', 'follows what fires'), ('chime.note_alerts', 'follows what is found'),
 ('chime.operate_cancel', 'finds a live run by its key, and does what cancel does'), ('chime.view_freshness', 'follows the views'),
 ('chime.keep_view', 'follows the view'), ('chime.alter_view', 'follows the view'), ('chime.drop_view', 'follows the view'),
-('chime.refresh_view', 'follows the view'), ('chime.refresh_if_due', 'follows the view'), ('chime.explain_definition', 'follows the view'), ('chime.explain_view', 'follows the view'),
+('chime.refresh_view', 'follows the view'), ('chime.refresh_if_due', 'follows the view'), 
+('chime.call_for_view', 'follows the view'), ('chime.keep_role_view', 'follows the view'), ('chime.alter_role_view', 'follows the view'), ('chime.drop_role_view', 'follows the view'), ('chime.refresh_role_view', 'follows the view'), ('chime.judge_role_view', 'follows the view'), ('chime.prove_role_view', 'follows the view'),
+('chime.is_administrator', 'reads roles'), ('chime.unfollowable', 'reads the catalogs alone'),
+('chime.explain_definition', 'follows the view'), ('chime.explain_view', 'follows the view'),
 ('chime.downstream_lags', 'follows the jobs that refresh views, by an index of these'),
 ('cron.job_call', 'what cron.alter_job and the rows of cron.job do'), ('cron.redacted', 'computes: it reads nothing'),
 ('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');
