@@ -306,7 +306,7 @@ BEGIN
      WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation AND chime.source_oid(s.source_id) = p_table
        AND p_view.frozen_columns <@ p_view.grain;
     IF captured IS NULL AND chime.live_of(p_view) IS NOT NULL AND chime.unkeyable(v_alone) IS NULL THEN
-        SELECT k.captured, k.map INTO captured, map FROM chime.prove_keys(p_view.view_schema, p_view.relation, p_view.frozen_columns) AS k
+        SELECT k.captured, k.map INTO captured, map FROM chime.prove_keys(p_view, p_view.frozen_columns) AS k
          WHERE k.relation = p_table AND NOT k.unproven;
     END IF;
 END $$;
