@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What the plugin host gives up before foreign code runs in it.
+/* What the plugin host gives up before foreign code runs in it: limits of memory, time and files, and which calls of
+ * the kernel are allowed (seccomp).
  *
  * Does: lower the limits of the process (time, memory, descriptors; no core, no file, no process), then install a
  *   filter of system calls that lets through what loading a library and answering take: reading files, memory, the
