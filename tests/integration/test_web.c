@@ -167,10 +167,11 @@ START_TEST(run_is_what_show_prints_by_number_and_by_slot)
     char *number = value_of_run("bad", "run_id");
     assert_same(files_path("/api/v1/d/main/job/bad/run/manual/%s", slot), "--run", number, "bad");
     assert_same(files_path("/api/v1/d/main/job/bad/run/manual/%s", slot), "--run", slot, "bad");
-    assert_same(files_path("/api/v1/d/main/runs?before=%s,%s", slot, number), "--before",
-                files_path("%s,%s", slot, number), NULL);
+    char *before = files_path("%s,%s", slot, number);
+    assert_same(files_path("/api/v1/d/main/runs?before=%s", before), "--before", before, NULL);
     ck_assert_int_eq(RUN("show", "bad", "--run", "99999999"), 5);
     commands_has(errors, "job \"bad\" has no run 99999999 on record");
+    free(before);
     free(slot);
     free(number);
 }
