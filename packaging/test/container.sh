@@ -116,7 +116,7 @@ leads() { [ "$(as_dba -d app -c "SELECT alive AND instance = '$1' FROM chime.lea
 until_it "the other one leads" 30 leads pgchime-1
 check "podman stop, of the page" pod stop -t 20 web
 expect "so does it" "$(exit_code web)" 0
-in_network pg_ctlcluster 15 main stop -m fast
+in_network runuser -u postgres -- /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/postgresql/15/main -m fast stop >/dev/null # pg_ctlcluster asks ps, whose /proc is another
 check "its livenessProbe, without a database" pod exec second sh -c "$(read_of livenessProbe)"
 if pod exec second sh -c "$(read_of readinessProbe)"; then die "it is ready without a database"; fi
 say "ok: its readinessProbe fails then"
