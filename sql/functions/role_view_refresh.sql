@@ -28,6 +28,11 @@ DECLARE
 BEGIN
     marks := '{}';
     FOR v_source IN SELECT s.*, (SELECT string_agg(quote_ident(c), ', ') FROM unnest(s.captured) AS c) AS columns FROM chime.role_view_sources(p_view) AS s LOOP
+        EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', v_source.marks);
+        IF chime.owned_relation(p_view.view_schema, p_view.relation || '__m' || v_source.number) IS NULL THEN
+            whole := format('the marks of %s are another role''s', v_source.source::regclass);
+            CONTINUE;
+        END IF;
         IF pg_relation_size(v_source.marks::regclass) >= 67108864 THEN
             whole := format('the marks of %s were full', v_source.source::regclass);
             BEGIN
@@ -110,11 +115,23 @@ EXCEPTION WHEN cardinality_violation THEN
 END $$;
 COMMENT ON FUNCTION chime.refresh_role_whole IS 'recomputes all of a view that the caller keeps';
 
--- The relations that a refresh writes and reads are the caller's, of the kinds that it made.
+-- The relations that a refresh writes and reads are the caller's, of the kinds that it made, and stay so until it ends:
+-- the owner of the schema might else drop one and put a table with a trigger in its place. What cannot be locked is no
+-- relation of the caller's, or may be read by some columns alone, which LOCK does not know.
 CREATE OR REPLACE FUNCTION chime.require_role_relations(p_view chime.role_view) RETURNS void
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_wrong text;
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_wrong text;
+    v_lock text;
 BEGIN
+    FOREACH v_lock IN ARRAY ARRAY[format('%I.%I IN ROW EXCLUSIVE MODE', p_view.view_schema, p_view.relation),
+                                  format('%I.%I IN ACCESS SHARE MODE', p_view.view_schema, p_view.relation || '__live')] LOOP
+        BEGIN
+            EXECUTE 'LOCK TABLE ' || v_lock;
+        EXCEPTION WHEN undefined_table OR invalid_schema_name OR insufficient_privilege OR wrong_object_type THEN
+            NULL; -- what follows tells
+        END;
+    END LOOP;
     SELECT string_agg(format('%s %I.%I', w.kind, p_view.view_schema, w.name), ', ') INTO v_wrong
       FROM (VALUES ('table', p_view.relation, 'r'), ('view', p_view.relation || '__live', 'v')) AS w (kind, name, relkind)
      WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = chime.owned_relation(p_view.view_schema, w.name) AND c.relkind = w.relkind::"char");
@@ -289,8 +306,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.alter_role_view IS 'changes a view that the caller keeps';
 
--- Triggers on tables of others stay, and never fire; so do their functions. What the owner may not reach any more is
--- left, too.
+-- Triggers on tables of others stay, and never fire; so do their functions. What the owner may not reach any more, or
+-- what was given to another role, is left, too.
 CREATE OR REPLACE FUNCTION chime.unfollow_role_view(p_view chime.role_view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET lock_timeout = '10s' AS $$
 DECLARE
@@ -298,7 +315,9 @@ DECLARE
     v_event chime.capture_event;
 BEGIN
     FOR v_source IN SELECT s.*, pg_has_role(c.relowner, 'USAGE') AS owned FROM chime.role_view_sources(p_view) AS s JOIN pg_class c ON c.oid = s.source LOOP
-        CONTINUE WHEN to_regprocedure(v_source.marks || '()') IS NULL;
+        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = p_view.view_schema
+                                  AND p.proname = p_view.relation || '__m' || v_source.number AND p.pronargs = 0 AND p.proowner = current_user::regrole
+                                  AND has_schema_privilege(n.oid, 'USAGE'));
         EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NULL; END $f$', v_source.marks);
         BEGIN
             IF v_source.owned THEN
@@ -316,7 +335,9 @@ BEGIN
         EXCEPTION WHEN dependent_objects_still_exist THEN
             NULL; -- with its triggers, which are the table's owner's to drop
         END;
-        EXECUTE format('DROP TABLE IF EXISTS %s', v_source.marks);
+        IF chime.owned_relation(p_view.view_schema, p_view.relation || '__m' || v_source.number) IS NOT NULL THEN
+            EXECUTE format('DROP TABLE %s', v_source.marks);
+        END IF;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION chime.unfollow_role_view IS 'takes away what captures changes for a view that the caller keeps, as far as it may';
@@ -325,6 +346,9 @@ CREATE OR REPLACE FUNCTION chime.drop_role_view(p_name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE v_view chime.role_view := jsonb_populate_record(NULL::chime.role_view, chime.call_for_view('role_view_end', jsonb_build_object('name', p_name)) -> 'view');
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = v_view.view_schema AND has_schema_privilege(n.oid, 'USAGE')) THEN
+        RETURN true;
+    END IF;
     PERFORM chime.unfollow_role_view(v_view);
     IF chime.owned_relation(v_view.view_schema, v_view.relation) IS NOT NULL THEN
         EXECUTE format('DROP TABLE %I.%I', v_view.view_schema, v_view.relation);

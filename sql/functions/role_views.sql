@@ -120,6 +120,20 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN jsonb_build_object('view', to_jsonb(p_view), 'last', (SELECT to_jsonb(r) FROM chime.role_view_refresh r WHERE r.view_id = p_view.view_id));
 COMMENT ON FUNCTION chime.told_role_view IS 'a view of a role and its last refresh, for its owner';
 
+-- A name is taken where its relation could be made: else one role could take those of all others.
+CREATE OR REPLACE FUNCTION chime.require_create(p_caller name, p_schema name) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_schema oid := (SELECT n.oid FROM pg_namespace n WHERE n.nspname = p_schema);
+BEGIN
+    IF NOT coalesce(has_schema_privilege(p_caller, v_schema, 'USAGE') AND has_schema_privilege(p_caller, v_schema, 'CREATE'), false) THEN
+        RAISE EXCEPTION '%', format(CASE WHEN v_schema IS NULL THEN 'schema "%s" does not exist' ELSE 'permission denied for schema %s' END, p_schema)
+            USING ERRCODE = CASE WHEN v_schema IS NULL THEN 'invalid_schema_name' ELSE 'insufficient_privilege' END,
+            HINT = format('a view is made and refreshed with the rights of role %s: it needs SELECT on what it reads, and USAGE and CREATE on schema %s, or another view_schema',
+                          p_caller, p_schema);
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.require_create IS 'raises where a role may make no relations in a schema';
+
 CREATE OR REPLACE FUNCTION chime.begin_role_view(p_caller name, p_declared jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.role_view;
@@ -133,6 +147,7 @@ BEGIN
         RAISE EXCEPTION 'views are not kept in schema %', p_declared ->> 'view_schema' USING ERRCODE = 'invalid_schema_name',
             HINT = 'name one as view_schema in which you may make relations';
     END IF;
+    PERFORM chime.require_create(p_caller, p_declared ->> 'view_schema');
     PERFORM chime.check_login(p_caller);
     v_view := chime.read_role_view(p_declared, NULL);
     v_view.view_schema := p_declared ->> 'view_schema';

@@ -306,11 +306,22 @@ END_TEST
 /* Whoever may make jobs may say anything to the ledger: none of it is run, and all others' views are listed on. */
 START_TEST(what_is_told_to_the_ledger_is_text)
 {
+    cluster_execute(cluster, "CREATE SCHEMA \"no\"\"such\" AUTHORIZATION app");
     EXPECT_TOLD(app,
                 DOOR("begin",
                      "{\"name\": \"x\", \"definition\": \"; DROP TABLE orders\", \"view_schema\": \"no\\\"such\","
                      " \"source_schema\": \"a\\\"; DROP TABLE orders; --\"}"),
                 "NULL");
+    session_execute(app, "DROP SCHEMA \"no\"\"such\"");
+    /* Nor does it take a name where it could not make the relation. */
+    EXPECT_TOLD(app,
+                DOOR("begin", "{\"name\": \"x\", \"definition\": \"SELECT 1 AS a\", \"view_schema\": \"spy\","
+                              " \"source_schema\": \"public\"}"),
+                "permission denied for schema spy; a view is made and refreshed with the rights of role app: it needs"
+                " SELECT on what it reads, and USAGE and CREATE on schema spy, or another view_schema");
+    EXPECT_TOLD(app, "SELECT chime.keep_view('h', 'SELECT 1 AS a', view_schema => 'gone')",
+                "schema \"gone\" does not exist; a view is made and refreshed with the rights of role app: it needs"
+                " SELECT on what it reads, and USAGE and CREATE on schema gone, or another view_schema");
     EXPECT_TOLD(app,
                 DOOR("proof",
                      "{\"name\": \"x\", \"key\": [\"a\"], \"grain\": [\"b\\\"; SELECT spy.note()\"], \"sources\":"
@@ -409,6 +420,153 @@ START_TEST(a_renamed_role_keeps_its_view_and_one_of_a_dropped_ones_name_does_not
 }
 END_TEST
 
+/* What only views of administrators have is refused with the way out. */
+START_TEST(what_it_does_not_offer_is_refused)
+{
+    static const char words[] = "frozen, revisit, 'downstream' and 'none' are not for a view that a role keeps; name a"
+                                " target_lag or a schedule; views of administrators have the others";
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", target_lag => 'downstream'"), words);
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", target_lag => 'none'"), words);
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", schedule => 'none'"), words);
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", frozen => 'day < now()'"), words);
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", revisit => '1 day'"), words);
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", mode => 'strict'"),
+                "mode cannot be 'strict'; it is one of 'auto', 'keyed', 'full'");
+    EXPECT_TOLD(app, KEEPS("h", DAILY, ", mode => 'matview'"),
+                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'full'");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', revisit => '1 day')", words);
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', mode => 'matview')",
+                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'full'");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.role_view", "1");
+}
+END_TEST
+
+START_TEST(a_source_becomes_a_partition)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster,
+                    "CREATE TABLE all_orders (id int NOT NULL, day date, amount numeric) PARTITION BY RANGE (day);"
+                    "ALTER TABLE all_orders ATTACH PARTITION orders DEFAULT; GRANT SELECT ON all_orders TO app;"
+                    "INSERT INTO all_orders VALUES (1000, '2027-01-01', 4)");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    WAIT_SQL(cluster, "SELECT full_reason FROM chime.role_view",
+             "public.orders has partitions or children, or is one of another table", 60);
+    EXPECT_TOLD(app, KEEPS("p", "SELECT day, count(*) AS n FROM all_orders GROUP BY day", ""),
+                "21 rows; refreshed as a whole: public.all_orders is no plain table");
+    cluster_execute(cluster,
+                    "CREATE TABLE late (LIKE all_orders); INSERT INTO late VALUES (1, '2028-01-01', 4);"
+                    "ALTER TABLE all_orders ATTACH PARTITION late FOR VALUES FROM ('2028-01-01') TO ('2029-01-01')");
+    EXPECT_TOLD(app, "SELECT fresh FROM chime.wait_fresh('p', '60s')", "t");
+    EXPECT_TOLD(app, "SELECT n FROM reports.p WHERE day = '2028-01-01'", "1");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('p')", "t");
+    cluster_execute(cluster, "ALTER TABLE all_orders DETACH PARTITION orders");
+    await_keyed();
+    cluster_execute(cluster, "DELETE FROM orders WHERE id = 1000");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    EXPECT_SQL(cluster, "SELECT full_reason FROM chime.role_view", NULL);
+}
+END_TEST
+
+#define NO_TABLE                                                                                                 \
+    "role app has no table reports.daily_orders any more; give it back its name and owner; or chime.drop_view, " \
+    "and chime.keep_view"
+
+START_TEST(a_relation_of_another_owner_is_left_alone)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "ALTER TABLE reports.daily_orders OWNER TO other; DELETE FROM orders WHERE id = 1");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')", NO_TABLE);
+    cluster_execute(cluster, "ALTER TABLE reports.daily_orders OWNER TO app");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    cluster_execute(cluster, "ALTER TABLE reports.daily_orders OWNER TO other");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_TOLD(other, "SELECT count(*) FROM reports.daily_orders", "20");
+    /* All of it: what captures changes goes on writing to what is the other role's, and no writer fails. */
+    cluster_execute(cluster, "DROP TABLE reports.daily_orders");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "REASSIGN OWNED BY app TO other; DELETE FROM orders WHERE id = 2");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')",
+                "role app has no table reports.daily_orders, view reports.daily_orders__live any more; give it back its"
+                " name and owner; or chime.drop_view, and chime.keep_view");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_TOLD(other, "SELECT count(*) FROM reports.daily_orders", "20");
+    cluster_execute(cluster, "DROP OWNED BY other CASCADE; DELETE FROM orders WHERE id = 3");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "DROP OWNED BY app CASCADE; DELETE FROM orders WHERE id = 4;"
+                             "GRANT SELECT, TRIGGER ON orders TO app");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t"); /* without its schema, too */
+    EXPECT_SQL(cluster, "SELECT count(*) FROM chime.role_view", "0");
+    cluster_execute(cluster, "GRANT USAGE, CREATE ON SCHEMA reports TO app");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+}
+END_TEST
+
+START_TEST(a_source_is_altered_while_it_is_refreshed)
+{
+    PGconn *owner = cluster_connect(cluster, "postgres");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    /* After the refresh has read it. */
+    session_execute(app, "BEGIN; SELECT chime.refresh_view('daily_orders')");
+    session_send(
+        owner, "ALTER TABLE orders RENAME COLUMN day TO on_day; UPDATE orders SET on_day = '2027-01-01' WHERE id = 1");
+    session_await_blocked(cluster, owner);
+    session_execute(app, "COMMIT");
+    session_await(owner);
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    await_keyed();
+    /* Before; what takes its marks away meanwhile does not wait for it. */
+    session_execute(owner,
+                    "BEGIN; ALTER TABLE orders RENAME COLUMN on_day TO day; ALTER TABLE orders DISABLE TRIGGER"
+                    " USER; UPDATE orders SET day = '2027-01-02' WHERE id = 2; ALTER TABLE orders ENABLE TRIGGER USER");
+    session_send(app, "SELECT chime.refresh_view('daily_orders')");
+    session_await_blocked(cluster, app);
+    session_execute(owner, "COMMIT");
+    session_await(app);
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    await_keyed();
+    session_execute(owner, "BEGIN; ALTER TABLE orders DISABLE TRIGGER USER; DELETE FROM orders WHERE id < 9;"
+                           "ALTER TABLE orders ENABLE TRIGGER USER");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders') IS NOT NULL", "t");
+    session_execute(owner, "COMMIT");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    PQfinish(owner);
+}
+END_TEST
+
+/* The owner of the schema may drop what others made in it: not between the look at whose it is, and the refresh. */
+START_TEST(nothing_takes_a_relations_place_during_a_refresh)
+{
+    PGconn *owner = cluster_connect(cluster, "postgres");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    cluster_execute(cluster, "ALTER SCHEMA reports OWNER TO other");
+    session_execute(owner, "BEGIN; LOCK TABLE orders");
+    session_send(app, "SELECT chime.refresh_view('daily_orders')");
+    session_await_blocked(cluster, app);
+    session_send(other, "DROP TABLE reports.daily_orders; CREATE TABLE reports.daily_orders (day date, n bigint, total"
+                        " numeric)");
+    session_await_blocked(cluster, other);
+    session_execute(owner, "COMMIT");
+    session_await(app);
+    session_await(other);
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')", NO_TABLE);
+    EXPECT_SQL(cluster, "SELECT count(*) FROM reports.daily_orders", "0");
+    PQfinish(owner);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keep view roles");
@@ -425,6 +583,11 @@ static Suite *suite(void)
     tcase_add_test(cases, what_is_told_to_the_ledger_is_text);
     tcase_add_test(cases, a_view_is_altered_and_dropped);
     tcase_add_test(cases, a_renamed_role_keeps_its_view_and_one_of_a_dropped_ones_name_does_not);
+    tcase_add_test(cases, what_it_does_not_offer_is_refused);
+    tcase_add_test(cases, a_source_becomes_a_partition);
+    tcase_add_test(cases, a_relation_of_another_owner_is_left_alone);
+    tcase_add_test(cases, a_source_is_altered_while_it_is_refreshed);
+    tcase_add_test(cases, nothing_takes_a_relations_place_during_a_refresh);
     suite_add_tcase(all, cases);
     return all;
 }
