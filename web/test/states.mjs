@@ -124,6 +124,27 @@ async function oneOfTwoAway(page, address) {
     await page.unroute('**/api/v1/databases');
 }
 
+/** A run that has gone on for so long that it is not among the latest ones is drawn from the left edge. */
+async function longRunning(page, address) {
+    await show(page, address, '#/app', '.timeline');
+    let old = null;
+    const started_at = new Date(Date.now() - 864e5).toISOString();
+    const begunLongAgo = (body) => {
+        old ??= { ...body.runs[0], run_id: 1e9, job: 'long-one', state: 'running', started_at, finished_at: null };
+        return body;
+    };
+    await page.route('**/api/v1/d/app/runs?limit=200', changed(begunLongAgo));
+    await page.route('**/api/v1/d/app/runs?state=running*', changed((body) => ({ ...body, runs: old ? [old] : [] })));
+    await show(page, address, '#/app', '.timeline a[href$="/long-one"]');
+    const bar = page.locator('.timeline g:has(> a[href$="/long-one"]) > rect.live');
+    await bar.first().waitFor();
+    const [from, name] = [await bar.boundingBox(), await page.locator('.timeline #names rect').getAttribute('width')];
+    const left = (await page.locator('.timeline').boundingBox()).x + Number(name);
+    check('a long run does not reach over the names', from.x >= left, `${from.x} < ${left}`);
+    await page.unroute('**/api/v1/d/app/runs?limit=200');
+    await page.unroute('**/api/v1/d/app/runs?state=running*');
+}
+
 async function nobodyLeads(page, address, ask) {
     await show(page, address, '#/app', '.strip');
     await ask('stop-daemon');
@@ -156,6 +177,7 @@ export async function states({ open, address, ask, token }) {
         followsTheStream,
         withoutStream,
         oneOfTwoAway,
+        longRunning,
     ]) await state(page, address);
     await nobodyLeads(page, address, ask);
     await page.context().close();

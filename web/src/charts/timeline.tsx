@@ -12,6 +12,10 @@ const ROW = 24;
 const MOST = 14;
 const AXIS = 22;
 const AHEAD = 0.3;
+/** Where names begin, how wide a letter of theirs is, and what is free after them. */
+const NAME = 22;
+const LETTER = 7.4;
+const GAP = 8;
 
 /** Of a job that ran of late, or fails. */
 export interface Lined {
@@ -40,11 +44,11 @@ function linesOf(jobs: Lined[], runs: Run[]): Line[] {
         .slice(0, MOST);
 }
 
-function Bars({ runs, x, y, at }: { runs: Run[]; x: (date: Date) => number; y: number; at: number }) {
+function Bars({ runs, place: { x, y, at, left } }: { runs: Run[]; place: Place }) {
     return (
         <>
             {runs.map((run) => {
-                const from = x(new Date(run.started_at as string));
+                const from = Math.max(left, x(new Date(run.started_at as string)));
                 const to = x(new Date(run.finished_at ?? at));
                 const tone = toneOf(run.state);
                 const took = run.duration_ms == null ? 'still' : lengthText(run.duration_ms);
@@ -84,10 +88,19 @@ interface Place {
     y: number;
     at: number;
     until: number;
+    left: number;
+}
+
+/** Names begin alike more often than they end alike: of a long one the middle is left out. */
+function fitting(name: string, room: number): string {
+    const most = Math.max(8, Math.floor(room / LETTER));
+    if (name.length <= most) return name;
+    const head = Math.floor((most - 1) / 3);
+    return `${name.slice(0, head)}…${name.slice(head + 1 - most)}`;
 }
 
 function JobLine({ database, of: { job, runs }, place }: { database: string; of: Line; place: Place }) {
-    const { x, y, at, until } = place;
+    const { x, y, at, until, left } = place;
     const due = job.next_slot ? Date.parse(job.next_slot) : 0;
     return (
         <g>
@@ -95,11 +108,12 @@ function JobLine({ database, of: { job, runs }, place }: { database: string; of:
                 <title>{wordOf(job.state)}</title>
             </path>
             <a href={link(database, 'job', [job.name])}>
-                <text class="name" x="22" y={y + 16.5} clip-path="url(#names)">
-                    {job.name}
+                <text class="name" x={NAME} y={y + 16.5} clip-path="url(#names)">
+                    <title>{job.name}</title>
+                    {fitting(job.name, left - NAME - GAP)}
                 </text>
             </a>
-            <Bars runs={runs} x={x} y={y} at={at} />
+            <Bars runs={runs} place={place} />
             {due >= at && due <= until && (
                 <path class="due" d={`M${x(new Date(due))} ${y + 6}v${ROW - 12}`}>
                     <title>{`${job.name}: due ${relativeText(job.next_slot as string, at)}`}</title>
@@ -112,21 +126,22 @@ function JobLine({ database, of: { job, runs }, place }: { database: string; of:
 const startOf = (run: Run) => Date.parse(run.started_at ?? run.slot ?? '');
 
 function Drawing({ database, lines, runs, width }: { database: string; lines: Line[]; runs: Run[]; width: number }) {
-    const left = Math.min(250, Math.max(110, width * 0.24));
+    const longest = Math.max(...lines.map((it) => it.job.name.length));
+    const left = Math.min(NAME + longest * LETTER + GAP, Math.max(130, width * 0.3));
     const at = now.value;
     const oldest = Math.min(...runs.map(startOf).filter(Number.isFinite), at - 60e3);
     const until = at + (at - oldest) * AHEAD;
     const scale = zone.value === 'UTC' ? scaleUtc() : scaleTime();
     const x = scale.domain([new Date(oldest), new Date(until)]).range([left, width - 6]);
     const bottom = lines.length * ROW;
-    const place = { x, at, until };
+    const place = { x, at, until, left };
     const since = relativeText(new Date(oldest).toISOString(), at);
     const label = `Runs of ${lines.length} jobs since ${since}, and what is due next`;
     const middle = x(new Date(at));
     return (
         <svg class="chart timeline" width={width} height={bottom + AXIS} role="group" aria-label={label}>
             <clipPath id="names">
-                <rect width={left - 8} height={bottom} />
+                <rect width={left - GAP} height={bottom} />
             </clipPath>
             {x.ticks(Math.max(2, Math.floor((width - left) / 110))).map((tick) => (
                 <g key={tick.getTime()}>
@@ -145,9 +160,18 @@ function Drawing({ database, lines, runs, width }: { database: string; lines: Li
     );
 }
 
-export function Timeline({ database, jobs, runs }: { database: string; jobs: Lined[]; runs: Run[] }) {
+interface Told {
+    database: string;
+    jobs: Lined[];
+    /** The latest: the drawing begins with the first of them. */
+    runs: Run[];
+    /** Still running, and begun before those. */
+    older: Run[];
+}
+
+export function Timeline({ database, jobs, runs, older }: Told) {
     const { place, width } = useWidth();
-    const lines = linesOf(jobs, runs);
+    const lines = linesOf(jobs, [...older, ...runs]);
     return (
         <div ref={place} class="chart-place">
             {lines.length === 0 ? (

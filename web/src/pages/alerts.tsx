@@ -2,7 +2,7 @@
 import { Act, Acted, useMayAct } from '../act';
 import type { PageProps } from '../app';
 import { Mark } from '../marks';
-import { Ago, At, Empty, Reading, Title, Wide } from '../parts';
+import { Ago, At, Empty, Reading, Title, Wide, Words } from '../parts';
 import { useResource } from '../resource';
 import { link } from '../route';
 import type { Alert } from '../types';
@@ -38,23 +38,13 @@ function Row({ database, base, alert }: { database: string; base: string; alert:
     return (
         <tr>
             <td>
-                <Mark state={alert.silence != null ? 'silenced' : alert.state} />
-            </td>
-            <td>
                 <Mark state={alert.severity} />
             </td>
-            <th scope="row">{alert.rule}</th>
             <td>
                 <Subject database={database} alert={alert} />
             </td>
-            <td class="number">
-                <Ago at={alert.since} />
-            </td>
-            <td class="number">
-                <At at={alert.until} />
-            </td>
             <td class="words">
-                {alert.summary} <AlertActs base={base} alert={alert} />
+                <Words text={alert.summary} /> <AlertActs base={base} alert={alert} />
                 {alert.acknowledged_by && (
                     <span class="quiet">
                         {' '}
@@ -62,6 +52,16 @@ function Row({ database, base, alert }: { database: string; base: string; alert:
                         {alert.acknowledgement ? `: ${alert.acknowledgement}` : ''}
                     </span>
                 )}
+            </td>
+            <th scope="row">{alert.rule}</th>
+            <td>
+                <Mark state={alert.silence != null ? 'silenced' : alert.state} />
+            </td>
+            <td class="number">
+                <Ago at={alert.since} />
+            </td>
+            <td class="number">
+                <At at={alert.until} />
             </td>
         </tr>
     );
@@ -80,17 +80,17 @@ function List({ database, base, alerts, all }: { database: string; base: string;
             <table>
                 <thead>
                     <tr>
-                        <th scope="col">State</th>
                         <th scope="col">Severity</th>
-                        <th scope="col">Rule</th>
                         <th scope="col">Of</th>
+                        <th scope="col">What</th>
+                        <th scope="col">Rule</th>
+                        <th scope="col">State</th>
                         <th scope="col" class="number">
                             Since
                         </th>
                         <th scope="col" class="number">
                             Until
                         </th>
-                        <th scope="col">What</th>
                     </tr>
                 </thead>
                 <tbody>

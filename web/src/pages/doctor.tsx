@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: PostgreSQL
 import type { PageProps } from '../app';
 import { Mark, toneOf } from '../marks';
-import { Copy, Reading, Section, Title } from '../parts';
+import { Copy, Reading, Section, Title, Words } from '../parts';
 import { useResource } from '../resource';
 import type { Finding } from '../types';
 
@@ -9,7 +9,9 @@ function One({ of }: { of: Finding }) {
     return (
         <li class={`finding ${toneOf(of.state)}`}>
             <Mark state={of.state} word={of.id} />
-            <p>{of.finding}</p>
+            <p>
+                <Words text={of.finding} />
+            </p>
             <p class="hint">{of.why}</p>
             {of.hint && (
                 <p class="hint">

@@ -154,7 +154,7 @@ const ALL = 1000;
 
 function Around({ database, job }: { database: string; job: string }) {
     return (
-        <p>
+        <p class="before">
             What is no more than two steps before or after <a href={link(database, 'job', [job])}>{job}</a>.{' '}
             <a href={link(database, 'graph')}>All jobs</a>
         </p>

@@ -204,6 +204,12 @@ function Failures({ database, failures }: { database: string; failures: Run[] })
     );
 }
 
+/** Runs that have been running for so long that they are not among the latest ones. */
+function olderOf(running: Run[], latest: Run[]): Run[] {
+    const known = new Set(latest.map((run) => run.run_id));
+    return running.filter((run) => !known.has(run.run_id));
+}
+
 /** Jobs that ran of late or do not go well, with their next slots. */
 function linedOf(bad: Job[], runs: Run[], soon: Next[]): Lined[] {
     const next = new Map(soon.map((it) => [it.job, it.slots[0]]));
@@ -223,6 +229,7 @@ export function OverviewPage({ database, base }: PageProps) {
     const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=50`);
     const soon = useResource<{ jobs: Next[] }>(`${base}/next?count=30`).data.value?.jobs ?? [];
     const runs = useResource<{ runs: Run[] }>(`${base}/runs?limit=200`).data.value?.runs ?? [];
+    const running = useResource<{ runs: Run[] }>(`${base}/runs?state=running&limit=500`).data.value?.runs ?? [];
     const failures = useResource<{ runs: Run[] }>(`${base}/runs?limit=200&state=${FAILED}`).data.value?.runs ?? [];
     const alerts = useResource<{ alerts: Alert[] }>(`${base}/alerts`).data.value?.alerts ?? [];
     const views = useResource<{ views: View[] }>(`${base}/views`, 10000).data.value?.views ?? [];
@@ -234,6 +241,8 @@ export function OverviewPage({ database, base }: PageProps) {
                 {({ jobs }) => {
                     if (here?.jobs === 0) return <NoJobs />;
                     const list = attentionOf(database, { jobs, failures, alerts, views });
+                    const older = olderOf(running, runs);
+                    const lined = linedOf(jobs, [...runs, ...older], soon);
                     return (
                         <>
                             <Section title="Needs attention">
@@ -241,7 +250,7 @@ export function OverviewPage({ database, base }: PageProps) {
                             </Section>
                             <Told number={list.length} />
                             <Section title="Latest runs, and what is due">
-                                <Timeline database={database} jobs={linedOf(jobs, runs, soon)} runs={runs} />
+                                <Timeline database={database} jobs={lined} runs={runs} older={older} />
                             </Section>
                             <div class="columns">
                                 <Failures database={database} failures={failures} />

@@ -35,7 +35,7 @@ function Row({ database, view }: { database: string; view: View }) {
             <td class="number">
                 <Behind view={view} />
             </td>
-            <td class="message" title={howText(view)}>
+            <td class="message how" title={howText(view)}>
                 {howText(view)}
             </td>
             <td class="number">
@@ -80,7 +80,7 @@ function List({ database, views, q }: { database: string; views: View[]; q: stri
                 {found.length} of {views.length} views
             </p>
             <Wide label="Views">
-                <table>
+                <table class="named">
                     <thead>
                         <tr>
                             <th scope="col">View</th>
