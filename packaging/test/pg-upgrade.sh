@@ -13,6 +13,7 @@ in_root apt-get -q -o Acquire::Check-Valid-Until=false update >"$RUN_DIRECTORY/a
 newest=$(in_root apt-cache search --names-only '^postgresql-1[0-9]$' | sed 's/^postgresql-\([0-9]*\) .*/\1/' | sort -n | tail -1)
 [ "$newest" -gt 15 ] || skip "Debian $later has no PostgreSQL newer than 15"
 echo 'APT::Install-Recommends "false";' >"$root/etc/apt/apt.conf.d/no-recommends"
+echo force-overwrite >"$root/etc/dpkg/dpkg.cfg.d/two-releases" # packages of two releases on may have taken files of those here
 fetch "postgresql-$newest"
 mv "$root/etc/apt/sources.list.d/later.list" "$root/root/"
 boot
