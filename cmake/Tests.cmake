@@ -16,7 +16,7 @@
 # alone in the end, and `script/test --quick` leaves them out (label slow).
 set(slow_tests
     adopt agent_channels agent_views alerts backfill channels_load cli cli_purge cli_status copies expired failover
-    freshness function_set import_across import_extension import_live job_calls keyed keyed_capture keyed_columns
+    freshness function_set import_across import_extension import_live job_calls keep_view_roles keyed keyed_capture keyed_columns
     keyed_corpus keyed_full keyed_log keyed_proof keyed_property keyed_reasons keyed_statements keyed_values
     keyed_watch large_catalog leadership ledger_day ledger_growth ledger_policies ledger_upgrade listener made modes
     plans plugins_live policies reload retention retention_cold retention_refusals role_sessions roles runs sample

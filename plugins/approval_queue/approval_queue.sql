@@ -95,8 +95,8 @@ GROUP BY d.window_start
 -- mv_agent_query_quality of plugin agent_performance. Not keyed: gaps and copies are found between rows.
 -- Decided is what is approved or rejected. missing_events counts numbers that are skipped between the first and the
 -- last id of these hours; a transaction that was rolled back skips one too. An id that is no whole number, such as a
--- uuid, has no gaps: nothing is checked then. kept_too_long counts what retention should have taken: decided, and older
--- than 90 days by each of its instants.
+-- uuid, has no gaps: nothing is checked then. kept_too_long counts what retention should have taken: not pending, and
+-- older than 90 days (2160 hours, as plugin retention keeps it) by each of its instants that is set.
 CREATE OR REPLACE VIEW mv_agent_approval_quality__live AS
 -- chime:begin mv_agent_approval_quality
 WITH figures AS (

@@ -139,7 +139,7 @@ BEGIN ATOMIC
                   CASE WHEN g.is_grantable AND g.grantee <> 0 THEN ' WITH GRANT OPTION' ELSE '' END)
     FROM (SELECT x.grantee, x.privilege_type, bool_or(x.is_grantable) AS is_grantable, NULL::name AS attname
           FROM pg_class c CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS x
-          WHERE c.oid = p_from AND (x.grantee <> c.relowner OR (x.privilege_type = 'SELECT' AND c.relowner <> current_user::regrole))
+          WHERE c.oid = p_from AND (x.grantee <> c.relowner OR (x.privilege_type = 'SELECT' AND pg_get_userbyid(c.relowner) <> current_user))
           GROUP BY x.grantee, x.privilege_type
           UNION ALL
           SELECT x.grantee, x.privilege_type, bool_or(x.is_grantable), a.attname

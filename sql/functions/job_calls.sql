@@ -309,6 +309,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enab
 DECLARE
     v_arguments jsonb := jsonb_strip_nulls(NEW.arguments);
 BEGIN
+    IF TG_TABLE_NAME = 'cron_call' AND NEW.verb LIKE '%view%' THEN
+        RAISE EXCEPTION 'views are not kept through schema cron' USING ERRCODE = 'insufficient_privilege', HINT = 'call chime.keep_view and its like';
+    END IF;
     CASE NEW.verb
         WHEN 'schedule' THEN NEW.answer := chime.schedule_job(NEW.caller, v_arguments);
         WHEN 'alter' THEN NEW.answer := chime.change_job(NEW.caller, v_arguments);

@@ -118,13 +118,13 @@ BEGIN
     END IF;
     v_name := format('%s.%s', p_declared ->> 'view_schema', chime.check_relation_name(p_declared ->> 'name'));
     v_starts := chime.refresh_starts(p_declared);
+    PERFORM chime.release_role_view((p_declared ->> 'view_schema')::name, (p_declared ->> 'name')::name);
     INSERT INTO chime.plugin (name, version, summary, view_schema, source_schema, state, by_sql, settings)
     VALUES (v_name, '1', 'kept by SQL', p_declared ->> 'view_schema', p_declared ->> 'source_schema', 'installed', true, p_declared)
     ON CONFLICT (name) DO NOTHING RETURNING * INTO v_plugin;
-    IF NOT FOUND OR EXISTS (SELECT FROM chime.view v WHERE v.view_schema = v_plugin.view_schema AND v.relation = p_declared ->> 'name')
-       OR EXISTS (SELECT FROM chime.role_view v WHERE v.view_schema = v_plugin.view_schema AND v.relation = p_declared ->> 'name') THEN
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'there is a view % already', v_name USING ERRCODE = 'duplicate_table',
-            HINT = 'chime.alter_view changes one that was kept by SQL; else give yours another name';
+            HINT = 'chime.alter_view changes one that you keep; else give yours another name';
     END IF;
     PERFORM chime.install_schema(v_plugin.view_schema);
     v_words := chime.declare_view(v_plugin, p_declared);

@@ -174,6 +174,7 @@ BEGIN
                 (SELECT chime.unproven_words(v_view, array_agg(k.relation::regclass ORDER BY k.relation::regclass::text)) FROM unnest(v_proven) AS k
                  WHERE k.unproven HAVING count(*) > 0),
                 chime.unmarked_columns(v_proven),
+                CASE WHEN v_proven = '{}' THEN 'it reads no table, so no mark tells when it changes' END,
                 (SELECT format('changes of %s are not captured', string_agg(t::regclass::text, ', ')) FROM chime.tables_read(chime.live_of(p_view)) AS t
                  WHERE t NOT IN (SELECT k.relation FROM unnest(v_proven) AS k) HAVING count(*) > 0),
                 (SELECT format('no index finds one group in %s: make one that begins with %s', string_agg(u, ', '), array_to_string(v_candidate, ', '))
@@ -201,8 +202,8 @@ COMMENT ON FUNCTION chime.prove_role_view IS 'by which columns a view of the cal
 -- that is impossible (the owner dropped the marks, or lost its rights) the fingerprint of the next refresh is another.
 -- A column of another type than it had is not touched: an operator or cast of the table's owner would run as the
 -- view's.
--- 64 MB: past that nothing is written, and the next refresh does everything. The lock is what a writer that left
--- nothing is waited for by.
+-- 64 MB: past that nothing is written, and the next refresh does everything. Each writer
+-- locks the table of marks, so that a refresh, which locks it too, also waits for a writer that wrote none for this.
 CREATE OR REPLACE FUNCTION chime.mark_function(p_marks text, p_source regclass, p_captured name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', p_marks,

@@ -316,7 +316,7 @@ DECLARE
 BEGIN
     FOR v_source IN SELECT s.*, pg_has_role(c.relowner, 'USAGE') AS owned FROM chime.role_view_sources(p_view) AS s JOIN pg_class c ON c.oid = s.source LOOP
         CONTINUE WHEN NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = p_view.view_schema
-                                  AND p.proname = p_view.relation || '__m' || v_source.number AND p.pronargs = 0 AND p.proowner = current_user::regrole
+                                  AND p.proname = p_view.relation || '__m' || v_source.number AND p.pronargs = 0 AND pg_get_userbyid(p.proowner) = current_user
                                   AND has_schema_privilege(n.oid, 'USAGE'));
         EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NULL; END $f$', v_source.marks);
         BEGIN

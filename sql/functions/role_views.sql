@@ -5,7 +5,8 @@
 -- nothing that a caller gave them: names, definitions, keys and queries are texts that go back to their owner and to
 -- nobody else. What runs them stands in role_view_making.sql and role_view_refresh.sql, and runs as the owner.
 
--- Who is meant by an owner: of a role that was renamed its OID tells, after a dump was restored its name.
+-- Where the ledger was made, the OID says who owns a view, so a role that was renamed keeps it. After a restore
+-- elsewhere OIDs mean nothing, and the name says it.
 CREATE OR REPLACE FUNCTION chime.owns_role_view(p_role pg_roles, p_view chime.role_view) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 RETURN CASE WHEN p_view.place = chime.place() THEN p_view.owner_oid = p_role.oid ELSE p_view.owner = p_role.rolname END;
@@ -57,7 +58,8 @@ BEGIN
     v_view.timezone := coalesce(p_declared ->> 'timezone', p_old.timezone, 'UTC');
     v_view.comment := coalesce(p_declared ->> 'comment', p_old.comment);
     v_view.target_lag := coalesce((chime.duration_us(replace(chime.check_target_lag(p_declared ->> 'target_lag'), ' ', '')) / 1000000
-                                   * interval '1 second'), p_old.target_lag, CASE WHEN p_declared ? 'schedule' OR p_old.view_id IS NOT NULL THEN NULL ELSE interval '1 second' END);
+                                   * interval '1 second'),
+                                  CASE WHEN p_declared ? 'schedule' THEN NULL WHEN p_old.view_id IS NOT NULL THEN p_old.target_lag ELSE interval '1 second' END);
     PERFORM chime.one_of(v_view.mode, 'mode', 'auto', 'keyed', 'full');
     IF p_declared ->> 'frozen' <> '' OR p_declared ? 'revisit' OR p_declared ->> 'target_lag' IN ('downstream', 'none') OR p_declared ->> 'schedule' = 'none' THEN
         RAISE EXCEPTION 'frozen, revisit, ''downstream'' and ''none'' are not for a view that a role keeps' USING ERRCODE = 'feature_not_supported',
@@ -233,7 +235,7 @@ BEGIN
                                                                deleted bigint, duration_us bigint, fingerprint text);
     IF v_done.duration_us NOT BETWEEN 0 AND 86400000000 * 365 OR v_done.rows NOT BETWEEN 0 AND 1e15 OR v_done.keys NOT BETWEEN 0 AND 1e15
        OR NOT (v_done.inserted BETWEEN 0 AND 1e15 AND v_done.updated BETWEEN 0 AND 1e15 AND v_done.deleted BETWEEN 0 AND 1e15) THEN
-        RAISE EXCEPTION 'no refresh does that' USING ERRCODE = 'numeric_value_out_of_range';
+        RAISE EXCEPTION 'what this refresh is said to have done cannot be' USING ERRCODE = 'numeric_value_out_of_range';
     END IF;
     SELECT c.* INTO v_cost FROM chime.role_view_refresh r
      CROSS JOIN LATERAL chime.learn_cost(r.floor_us, r.key_us, v_done.keys, v_done.duration_us) AS c WHERE r.view_id = v_view.view_id;
@@ -262,12 +264,15 @@ COMMENT ON FUNCTION chime.end_role_view IS 'a role keeps a view no more; what it
 CREATE OR REPLACE FUNCTION chime.answer_role_view_call(p_verb text, p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    RETURN CASE p_verb WHEN 'role_view_begin' THEN chime.begin_role_view(p_caller, p_arguments)
-                       WHEN 'role_view_change' THEN chime.change_role_view(p_caller, p_arguments)
-                       WHEN 'role_view_look' THEN chime.begin_role_refresh(p_caller, p_arguments)
-                       WHEN 'role_view_proof' THEN chime.note_role_view_proof(p_caller, p_arguments)
-                       WHEN 'role_view_refresh' THEN chime.note_role_view_refresh(p_caller, p_arguments)
-                       WHEN 'role_view_end' THEN chime.end_role_view(p_caller, p_arguments) END;
+    CASE p_verb
+        WHEN 'role_view_begin' THEN RETURN chime.begin_role_view(p_caller, p_arguments);
+        WHEN 'role_view_change' THEN RETURN chime.change_role_view(p_caller, p_arguments);
+        WHEN 'role_view_look' THEN RETURN chime.begin_role_refresh(p_caller, p_arguments);
+        WHEN 'role_view_proof' THEN RETURN chime.note_role_view_proof(p_caller, p_arguments);
+        WHEN 'role_view_refresh' THEN RETURN chime.note_role_view_refresh(p_caller, p_arguments);
+        WHEN 'role_view_end' THEN RETURN chime.end_role_view(p_caller, p_arguments);
+        ELSE RAISE EXCEPTION 'there is no call "%"', left(p_verb, 80) USING ERRCODE = 'case_not_found', HINT = 'chime.schedule and its like make the calls';
+    END CASE;
 END $$;
 COMMENT ON FUNCTION chime.answer_role_view_call IS 'what a role''s session asks of the ledger for a view that it keeps';
 
@@ -285,7 +290,8 @@ BEGIN
     SELECT v.view_id, v.owner, v.view_schema, v.relation, v.mode, v.full_reason, r.method, r.reason, r.refreshed_at, r.changed_at, r.duration_us, r.keys,
            r.rows, r.inserted, r.updated, r.deleted, r.refreshes, v.target_lag, t.warn, t.error, f.behind, f.state
     FROM chime.role_view v JOIN chime.role_view_refresh r ON r.view_id = v.view_id
-    CROSS JOIN LATERAL (SELECT greatest(2 * v.target_lag, interval '5 s') AS warn, greatest(10 * v.target_lag, interval '60 s') AS error) AS t
+    CROSS JOIN LATERAL (SELECT CASE WHEN v.target_lag IS NOT NULL THEN greatest(2 * v.target_lag, interval '5 s') END AS warn,
+                               CASE WHEN v.target_lag IS NOT NULL THEN greatest(10 * v.target_lag, interval '60 s') END AS error) AS t
     CROSS JOIN LATERAL chime.freshness(false, NULL, NULL, r.refreshed_at, false, t.warn, t.error, clock_timestamp()) AS f;
 END $$;
 COMMENT ON FUNCTION chime.role_view_states IS 'views that roles keep: the last refresh, and how far each is behind at most; for whoever sees everybody''s';

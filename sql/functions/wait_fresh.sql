@@ -110,7 +110,9 @@ BEGIN
     behind := CASE WHEN fresh THEN interval '0' ELSE clock_timestamp() - v_refreshed END;
     SELECT s.* INTO v_state FROM chime.job_state s WHERE s.job_id = p_view.job_id;
     reason := CASE WHEN NOT fresh THEN concat_ws('; ',
-        format('%s.%s was refreshed last at %s', p_view.view_schema, p_view.relation, to_char(v_refreshed AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')),
+        CASE WHEN v_refreshed IS NULL THEN format('%s.%s has not been filled yet', p_view.view_schema, p_view.relation)
+             ELSE format('%s.%s was refreshed last at %s', p_view.view_schema, p_view.relation,
+                         to_char(v_refreshed AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')) END,
         CASE WHEN NOT chime.led() THEN 'no daemon leads this database'
              WHEN v_state.suspended_at IS NOT NULL THEN 'its job is suspended'
              WHEN v_state.consecutive_failures > 0 THEN 'its job fails'
@@ -135,14 +137,18 @@ DECLARE
     v_refreshes bigint;
     v_nap double precision;
 BEGIN
-    SELECT v.* INTO v_own FROM chime.role_view v WHERE wait_fresh.view IN (v.relation, v.view_schema || '.' || v.relation)
+    SELECT v.* INTO v_own FROM chime.role_view v WHERE (wait_fresh.view = v.view_schema || '.' || v.relation OR (wait_fresh.view = v.relation AND v.owner = session_user))
        AND NOT EXISTS (SELECT FROM chime.view o WHERE wait_fresh.view IN (o.relation, o.view_schema || '.' || o.relation))
      ORDER BY v.view_id LIMIT 1;
     IF FOUND THEN
-        IF (SELECT count(*) > 1 FROM chime.role_view v WHERE wait_fresh.view = v.relation) THEN
+        IF (SELECT count(*) > 1 FROM chime.role_view v WHERE wait_fresh.view = v.relation AND v.owner = session_user) THEN
             RAISE EXCEPTION 'view "%" exists in several schemas', wait_fresh.view USING ERRCODE = 'ambiguous_alias', HINT = 'name it as schema.relation';
         END IF;
         PERFORM chime.refuse_to_wait(NULL, wait_fresh.timeout);
+        IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
+            RAISE EXCEPTION 'this transaction wrote something, which no refresh can see before it commits'
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'commit, then wait';
+        END IF;
         SELECT * INTO fresh, behind, reason FROM chime.wait_for_role_view(v_own, wait_fresh.timeout);
         RETURN;
     END IF;

@@ -230,6 +230,61 @@ START_TEST(a_view_kept_by_sql_goes_on_in_a_copy)
 }
 END_TEST
 
+/* What a role keeps is told by the role's OID in its own ledger, and elsewhere by its name. */
+START_TEST(a_view_that_a_role_keeps_goes_on_in_a_copy)
+{
+    cluster_execute(cluster, "CREATE ROLE keeper LOGIN; GRANT pgchime_jobs TO keeper; CREATE SCHEMA reports;"
+                             "GRANT USAGE, CREATE ON SCHEMA reports TO keeper;"
+                             "CREATE TABLE orders (id serial PRIMARY KEY, day date); CREATE INDEX ON orders (day);"
+                             "INSERT INTO orders (day) SELECT date '2026-11-01' + i % 5 FROM generate_series(1, 50) i;"
+                             "GRANT SELECT, TRIGGER ON orders TO keeper; CREATE ROLE shop;"
+                             "ALTER TABLE orders OWNER TO shop");
+    lead_original();
+    cluster_execute(cluster, "SET ROLE keeper; SELECT chime.keep_view('daily', 'SELECT day, count(*) AS n FROM orders"
+                             " GROUP BY day', view_schema => 'reports'); RESET ROLE");
+    WAIT_SQL(cluster, "SELECT fingerprint IS NOT NULL FROM chime.role_view_refresh", "t", 60);
+    site_end(first);
+    struct cluster *at = cluster;
+    if (_i == 0) {
+        dump_copy(cluster, "app", cluster, "copy");
+    } else if (_i == 1) {
+        cluster_use(cluster, "postgres");
+        cluster_execute(cluster, "CREATE DATABASE copy TEMPLATE app");
+    } else { /* where another role has the number that the keeper had */
+        at = other = cluster_create(NULL);
+        cluster_execute(other, "CREATE ROLE a LOGIN; CREATE ROLE b LOGIN; CREATE ROLE c LOGIN; CREATE ROLE d LOGIN;"
+                               "CREATE ROLE e LOGIN; CREATE ROLE f LOGIN; CREATE ROLE keeper LOGIN; CREATE ROLE shop;"
+                               "CREATE ROLE analytics_reader; CREATE ROLE pgchime_jobs; CREATE ROLE pgchime_monitor;"
+                               "CREATE ROLE pgchime_operator; GRANT pgchime_jobs TO keeper, a, b, c, d, e, f");
+        dump_copy(cluster, "app", other, "copy");
+    }
+    cluster_use(at, "copy");
+    EXPECT_SQL(at, "SELECT sum(n) FROM reports.daily", "50");
+    serve_copy(at, "copy", "copies = \"adopt\";");
+    assert_led_by_second(at);
+    cluster_execute(at, "INSERT INTO orders (day) VALUES ('2026-12-24')");
+    WAIT_SQL(at, "SELECT sum(n) FROM reports.daily", "51", 60);
+    WAIT_SQL(at,
+             "SELECT fingerprint IS NOT NULL AND full_reason IS NULL FROM chime.role_view JOIN"
+             " chime.role_view_refresh USING (view_id)",
+             "t", 60);
+    cluster_execute(at, "UPDATE orders SET day = '2026-12-25' WHERE id = 1");
+    WAIT_SQL(at, "SELECT n FROM reports.daily WHERE day = '2026-12-25'", "1", 60);
+    EXPECT_SQL(at,
+               "SELECT count(*) FROM chime.run_history h JOIN chime.job j USING (job_id) WHERE j.name LIKE '%daily%'"
+               " AND h.state = 'failed'",
+               "0");
+    cluster_execute(at, "SET ROLE keeper");
+    EXPECT_SQL(at, "SELECT relation || coalesce(' ' || full_reason, ' keyed') FROM chime.kept_views", "daily keyed");
+    EXPECT_SQL(at, "SELECT chime.alter_view('daily', target_lag => '1min')", "7 rows; keyed by day");
+    EXPECT_SQL(at, "SELECT chime.drop_view('daily')", "t");
+    cluster_execute(at, "RESET ROLE");
+    EXPECT_SQL(at, "SELECT count(*) FROM pg_class WHERE relnamespace = 'reports'::regnamespace", "0");
+    cluster_use(cluster, "app");
+    EXPECT_SQL(cluster, "SELECT sum(n) FROM reports.daily", "50");
+}
+END_TEST
+
 /* A server that does not tell who it is (a hosted one) is known by the numbers of database and table alone. */
 START_TEST(a_copy_is_known_without_the_servers_identifier)
 {
@@ -332,7 +387,12 @@ int main(void)
     tcase_add_loop_test(tests, a_dump_restored_in_place_is_led_again, 0, 2);
     tcase_add_test(tests, a_database_that_was_upgraded_or_renamed_is_itself);
     tcase_add_test(tests, a_dump_restored_beside_its_renamed_original_is_held);
+    TCase *roles = tcase_create("views of roles");
     TCase *numbers = tcase_create("numbers");
+    tcase_add_checked_fixture(roles, set_up, tear_down);
+    tcase_set_timeout(roles, 120);
+    tcase_add_loop_test(roles, a_view_that_a_role_keeps_goes_on_in_a_copy, 0, 3);
+    suite_add_tcase(suite, roles);
     tcase_add_checked_fixture(numbers, set_up, tear_down);
     tcase_set_timeout(numbers, 240);
     tcase_add_test(numbers, a_promoted_subscriber_gives_no_number_twice);

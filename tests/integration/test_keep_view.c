@@ -226,9 +226,8 @@ START_TEST(a_name_that_is_taken_stays_whose_it_is)
                 " view, or that job, another name");
     cluster_execute(cluster, "SELECT chime.unschedule('daily_orders')");
     EXPECT_TOLD(KEEP, "20 rows; keyed by day");
-    EXPECT_TOLD(
-        KEEP, "there is a view analytics.daily_orders already; chime.alter_view changes one that was kept by SQL; else"
-              " give yours another name");
+    EXPECT_TOLD(KEEP, "there is a view analytics.daily_orders already; chime.alter_view changes one that you keep; else"
+                      " give yours another name");
     EXPECT_TOLD("SELECT chime.schedule('daily_orders', '@hourly', 'SELECT 1')",
                 "job \"pgchime/daily_orders\" refreshes view analytics.daily_orders; chime.alter_view changes when, and"
                 " chime.drop_view takes both away");

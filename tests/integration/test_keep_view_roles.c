@@ -329,7 +329,7 @@ START_TEST(what_is_told_to_the_ledger_is_text)
                      " \"SELECT spy.note()\"}]}"),
                 "NULL");
     EXPECT_TOLD(app, DOOR("refresh", "{\"name\": \"x\", \"method\": \"keyed\", \"rows\": 9223372036854775807}"),
-                "no refresh does that");
+                "what this refresh is said to have done cannot be");
     EXPECT_TOLD(
         app,
         DOOR("begin", "{\"name\": \"y\", \"definition\": \"x\", \"view_schema\": \"chime\", \"source_schema\": \"a\"}"),
@@ -567,6 +567,83 @@ START_TEST(nothing_takes_a_relations_place_during_a_refresh)
 }
 END_TEST
 
+/* --- what a review found ------------------------------------------------------------------------------------------ */
+
+/* A name that is no plain identifier is one all the same. */
+START_TEST(a_role_of_any_name_drops_its_view)
+{
+    cluster_execute(cluster, "CREATE ROLE \"An.App\" LOGIN; GRANT pgchime_jobs TO \"An.App\";"
+                             "GRANT USAGE, CREATE ON SCHEMA reports TO \"An.App\";"
+                             "GRANT SELECT, TRIGGER ON orders TO \"An.App\"");
+    PGconn *named = connect_as("An.App");
+    EXPECT_TOLD(named, KEEP, "20 rows; keyed by day");
+    await_keyed();
+    EXPECT_TOLD(named, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relnamespace = 'reports'::regnamespace", "0");
+    PQfinish(named);
+}
+END_TEST
+
+/* By its schedule alone a view is not late within seconds, and nothing of a target_lag is left. */
+START_TEST(a_view_by_its_schedule_has_no_target)
+{
+    EXPECT_TOLD(app, KEEPS("hourly", DAILY, ", schedule => '@hourly'"), "20 rows; keyed by day");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', schedule => '@hourly')", "20 rows; keyed by day");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(relation || ' ' || freshness || coalesce(' ' || target_lag, '') ||"
+               " coalesce(' ' || error_after, ''), ', ' ORDER BY relation) FROM chime.role_view_states()",
+               "daily_orders unknown, hourly unknown");
+}
+END_TEST
+
+/* A short name is the caller's own view: another role's neither makes it ambiguous nor is waited for. */
+START_TEST(a_short_name_is_waited_for_as_the_callers_own)
+{
+    cluster_execute(cluster, "CREATE SCHEMA others AUTHORIZATION other; GRANT TRIGGER ON orders TO other");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    EXPECT_TOLD(other, "SELECT chime.keep_view('daily_orders', $$" DAILY "$$, view_schema => 'others')",
+                "20 rows; keyed by day");
+    EXPECT_TOLD(other, "SELECT chime.keep_view('theirs', $$" DAILY "$$, view_schema => 'others')",
+                "20 rows; keyed by day");
+    FRESH(app);
+    FRESH(other);
+    EXPECT_TOLD(app, "SELECT fresh FROM chime.wait_fresh('theirs', '1s')",
+                "there is no view \"theirs\"; see: SELECT * FROM chime.view_status");
+    EXPECT_TOLD(app, "BEGIN; CREATE TEMPORARY TABLE mine (); SELECT fresh FROM chime.wait_fresh('daily_orders', '30s')",
+                "this transaction wrote something, which no refresh can see before it commits; commit, then wait");
+    EXPECT_TOLD(app, "ROLLBACK", "NULL");
+}
+END_TEST
+
+/* The name of a view whose role is gone is free for everybody. */
+START_TEST(a_dropped_roles_view_is_in_nobodys_way)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    PQfinish(app);
+    cluster_execute(cluster, "DROP OWNED BY app; GRANT SELECT, TRIGGER ON orders TO pgchime; DROP ROLE app;"
+                             "GRANT USAGE, CREATE ON SCHEMA reports TO pgchime");
+    app = connect_as("pgchime");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+}
+END_TEST
+
+START_TEST(calls_that_are_none_are_refused)
+{
+    EXPECT_TOLD(app, "INSERT INTO chime.job_call (verb) VALUES ('scedule')",
+                "there is no call \"scedule\"; chime.schedule and its like make the calls");
+    EXPECT_TOLD(app, "INSERT INTO chime.job_call (verb) VALUES (NULL)",
+                "there is no call \"<NULL>\"; chime.schedule and its like make the calls");
+    cluster_execute(
+        cluster,
+        "CREATE SCHEMA cron; GRANT USAGE ON SCHEMA cron TO app; GRANT SELECT, INSERT ON chime.cron_call TO app");
+    EXPECT_TOLD(app,
+                "INSERT INTO chime.cron_call (verb, arguments) VALUES ('role_view_begin', '{\"name\": \"x\","
+                " \"definition\": \"SELECT 1\", \"view_schema\": \"public\", \"source_schema\": \"public\"}')",
+                "views are not kept through schema cron; call chime.keep_view and its like");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("keep view roles");
@@ -588,6 +665,11 @@ static Suite *suite(void)
     tcase_add_test(cases, a_relation_of_another_owner_is_left_alone);
     tcase_add_test(cases, a_source_is_altered_while_it_is_refreshed);
     tcase_add_test(cases, nothing_takes_a_relations_place_during_a_refresh);
+    tcase_add_test(cases, a_role_of_any_name_drops_its_view);
+    tcase_add_test(cases, a_view_by_its_schedule_has_no_target);
+    tcase_add_test(cases, a_short_name_is_waited_for_as_the_callers_own);
+    tcase_add_test(cases, a_dropped_roles_view_is_in_nobodys_way);
+    tcase_add_test(cases, calls_that_are_none_are_refused);
     suite_add_tcase(all, cases);
     return all;
 }
