@@ -119,8 +119,9 @@ const struct command command_jobs = {
     .arguments = "",
     .summary = "all jobs with their next slot, their state and their last run",
     .details =
-        "STATE is ok, failing (its last run failed, or it cannot be run), suspended, running, waiting (for a retry "
-        "or\na session), disabled (not in the configuration any more, or enabled = false) or removed.\n"
+        "STATE is ok, failing (its last run failed, or it cannot be run), skipped (its last slot was), suspended,\n"
+        "running, waiting (for a retry or a session), disabled (not in the configuration any more, or enabled = false) "
+        "or removed.\n"
         "By name. A table on a terminal has the first 100 of each database and says how many follow; what goes "
         "anywhere\n"
         "else has all.",

@@ -63,7 +63,8 @@ enum {
     "            ELSE coalesce((SELECT CASE WHEN r.pid IS NULL THEN 'waiting' ELSE 'running' END FROM chime.run r" \
     "                           WHERE r.job_id = j.job_id ORDER BY r.pid NULLS LAST LIMIT 1),"                     \
     "                          CASE WHEN s.consecutive_failures > 0 OR j.problem IS NOT NULL THEN 'failing'"       \
-    "                               ELSE 'ok' END) END"
+    "                               WHEN (SELECT k.skipped_in_a_row FROM chime.job_state k"                        \
+    "                                     WHERE k.job_id = j.job_id) > 0 THEN 'skipped' ELSE 'ok' END) END"
 
 /* $2: a name; $3: a plugin; $4: removed ones, too; $5: those behind that name; $6, $7: that fail, are suspended; $9: a
  * part of the name; $10, $11: owner and origin; $12: a state. */
@@ -184,7 +185,8 @@ static bool state_is(const struct job_filter *filter, const char *state)
     return filter->state != NULL && strcmp(filter->state, state) == 0;
 }
 
-static const char *const states[] = {"ok", "failing", "suspended", "running", "waiting", "disabled", "removed"};
+static const char *const states[] = {"ok",      "failing", "skipped",  "suspended",
+                                     "running", "waiting", "disabled", "removed"};
 static const char *const origins[] = {"config", "plugin", "sql"};
 
 static bool check_word(const char *word, const char *what, const char *const *words, size_t count, const char *all,
@@ -204,7 +206,7 @@ bool job_filter_check(struct job_filter *filter, struct error *err)
 {
     filter->all = filter->all || state_is(filter, "disabled") || state_is(filter, "removed");
     return check_word(filter->state, "state", states, COUNT_OF(states),
-                      "ok, failing, suspended, running, waiting, disabled or removed", err) &&
+                      "ok, failing, skipped, suspended, running, waiting, disabled or removed", err) &&
            check_word(filter->origin, "origin", origins, COUNT_OF(origins), "config, plugin or sql", err);
 }
 

@@ -57,7 +57,7 @@ static void say_upstreams(struct buffer *text, const struct why_facts *facts)
         const struct why_upstream *upstream = &facts->upstreams[i];
         if (upstream->absence != NULL) {
             put_problem(text);
-            buffer_printf(text, "it comes after %s, which is %s, and is not waited for", upstream->name,
+            buffer_printf(text, "it comes after %s, which is %s: no run of it is waited for", upstream->name,
                           upstream->absence);
         }
     }

@@ -176,7 +176,7 @@ static void say_unscheduled(struct buffer *text, const struct why_facts *facts)
     } else if (events.length > 0) {
         buffer_printf(text, "idle: runs %s", buffer_text(&events));
     } else if (put_upstreams(&names, facts, is_absent) > 0) {
-        buffer_printf(text, "idle: it comes after %s alone, and there nothing runs", buffer_text(&names));
+        buffer_printf(text, "idle: it runs only after %s, and that does not run now", buffer_text(&names));
     } else {
         buffer_puts(text, "idle: nothing is due, now or later");
     }

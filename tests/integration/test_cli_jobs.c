@@ -143,6 +143,25 @@ START_TEST(a_job_that_waits_for_its_pool_for_an_hour_is_late)
 }
 END_TEST
 
+/* A job that has never run, since its upstream fails each time, is not well. */
+START_TEST(a_job_whose_slots_are_skipped_is_not_ok)
+{
+    site_job(site, "load", "schedule = \"1 second\"; command = \"SELECT 1/0\";");
+    site_job(site, "sum", "schedule = \"1 second\"; command = \"SELECT 1\"; after = [\"load\"];");
+    leader = site_lead(site);
+    WAIT_SQL(cluster,
+             "SELECT skipped_in_a_row > 1 FROM chime.job_state JOIN chime.job USING (job_id) WHERE name = 'sum'", "t",
+             60);
+    site_end(leader); /* nothing is live when it is looked at */
+    ASSERT_RUN(0, "jobs", "-o", "json", "--state", "skipped");
+    commands_has(output, "\"name\": \"sum\"");
+    commands_has(output, "\"state\": \"skipped\"");
+    assert_lacks(output, "\"name\": \"load\"");
+    ASSERT_RUN(0, "jobs", "-o", "json", "--state", "ok");
+    assert_lacks(output, "\"name\": \"sum\"");
+}
+END_TEST
+
 START_TEST(jobs_shows_states_and_only_what_is_asked_for)
 {
     site_job(site, "broken", NEVER_DUE "command = \"SELECT 1/0\";");
@@ -238,6 +257,7 @@ int main(void)
     tcase_add_test(tests, a_job_that_waits_for_its_pool_for_an_hour_is_late);
     tcase_add_test(tests, runs_follow_lists_each_once_as_it_begins_and_ends);
     tcase_add_test(tests, jobs_shows_states_and_only_what_is_asked_for);
+    tcase_add_test(tests, a_job_whose_slots_are_skipped_is_not_ok);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

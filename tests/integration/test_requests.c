@@ -204,8 +204,8 @@ START_TEST(why_names_the_upstream_that_is_suspended_and_by_whom)
     runs_ask_and_await(cluster, "b"); /* led, and all is there */
     EXPECT_SQL(cluster, "SELECT chime.suspend(job_id, 'too loud') FROM chime.job WHERE name = 'a'", "t");
     WAIT_SQL(cluster, "SELECT suspended_by FROM chime.job_status WHERE name = 'a'", "postgres", 20);
-    expect_why("alone", "it comes after a, which is suspended by postgres: too loud, and is not waited for");
-    expect_why("alone", "idle: it comes after a alone, and there nothing runs");
+    expect_why("alone", "it comes after a, which is suspended by postgres: too loud: no run of it is waited for");
+    expect_why("alone", "idle: it runs only after a, and that does not run now");
     expect_why("both", "it comes after a, which is suspended by postgres: too loud");
     expect_why("b", "Europe/Berlin");
 }

@@ -106,7 +106,7 @@ function Drawing({ database, graph, states }: { database: string; graph: Graph; 
                                 node={node}
                                 x={box.x}
                                 y={box.y}
-                                state={states.get(node.name) ?? 'ok'}
+                                state={states.get(node.name) ?? ''}
                             />
                         )
                     );
@@ -176,11 +176,15 @@ export function GraphPage({ database, base, filter }: PageProps) {
     const many = !filter.job && (here?.jobs ?? 0) > ALL;
     const query = filter.job ? `?job=${encodeURIComponent(filter.job)}` : '';
     const graph = useResource<Graph>(here && !many ? `${base}/graph${query}` : '', 10000);
-    const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=500`).data.value?.jobs ?? [];
-    const running = useResource<{ runs: Run[] }>(`${base}/runs?state=running&limit=500`).data.value?.runs ?? [];
-    const states = new Map(graph.data.value?.jobs.map((it) => [it.job, it.active ? 'ok' : 'disabled']));
-    for (const { job } of running) states.set(job, 'running');
-    for (const { name, state } of bad) states.set(name, state);
+    const bad = useResource<{ jobs: Job[] }>(`${base}/jobs?failing=yes&suspended=yes&limit=500`).data.value?.jobs;
+    const skipped = useResource<{ jobs: Job[] }>(`${base}/jobs?state=skipped&limit=500`).data.value?.jobs;
+    const running = useResource<{ runs: Run[] }>(`${base}/runs?state=running&limit=500`).data.value?.runs;
+    /* Until all is known, a job is shown without a state. */
+    const well = bad && skipped && running ? 'ok' : '';
+    const states = new Map(graph.data.value?.jobs.map((it) => [it.job, it.active ? well : 'disabled']));
+    for (const { name } of skipped ?? []) states.set(name, 'skipped');
+    for (const { job } of running ?? []) states.set(job, 'running');
+    for (const { name, state } of bad ?? []) states.set(name, state);
     return (
         <>
             <Title>Graph</Title>

@@ -18,7 +18,7 @@ export function scheduleText(job: { schedule: string | null; on?: string[] | nul
 }
 
 const names = ['q', 'state', 'plugin', 'owner', 'origin', 'after'] as const;
-const states = ['ok', 'failing', 'suspended', 'running', 'waiting', 'disabled'];
+const states = ['ok', 'failing', 'skipped', 'suspended', 'running', 'waiting', 'disabled'];
 const origins = ['config', 'plugin', 'sql'];
 
 /** Another choice begins at the first job again. */
@@ -235,7 +235,7 @@ function List(props: ListProps) {
             {jobs.length > 0 ? (
                 <Table database={database} jobs={jobs} />
             ) : (
-                <Empty hint={<a href={link(database, 'jobs')}>all jobs</a>}>No job is so.</Empty>
+                <Empty hint={<a href={link(database, 'jobs')}>all jobs</a>}>No job matches the filter.</Empty>
             )}
             <p class="below">
                 {filter.after && <a href={page('')}>from the first on</a>}{' '}

@@ -215,8 +215,10 @@ function linedOf(bad: Job[], runs: Run[], soon: Next[]): Lined[] {
     const next = new Map(soon.map((it) => [it.job, it.slots[0]]));
     const states = new Map<string, string>();
     for (const run of runs) {
-        const state = run.state === 'running' ? 'running' : run.state === 'retrying' ? 'waiting' : 'ok';
-        if ((states.get(run.job) ?? 'ok') === 'ok') states.set(run.job, state);
+        const live = run.state === 'running' ? 'running' : run.state === 'retrying' ? 'waiting' : '';
+        const known = states.get(run.job); // the newest run comes first
+        if (known === undefined) states.set(run.job, live || (run.state === 'skipped' ? 'skipped' : 'ok'));
+        else if (live && (known === 'ok' || known === 'skipped')) states.set(run.job, live);
     }
     for (const job of bad) states.set(job.name, job.state === 'suspended' ? job.state : 'failing');
     return [...states].map(([name, state]) => ({ name, state, next_slot: next.get(name) ?? null }));
