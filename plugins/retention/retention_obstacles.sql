@@ -132,7 +132,8 @@ BEGIN ATOMIC
              ('smallint', 'integer'), ('smallint', 'bigint'), ('smallint', 'numeric'), ('integer', 'bigint'), ('integer', 'numeric'),
              ('bigint', 'numeric'), ('real', 'double precision'), ('character varying', 'text'), ('text', 'character varying')),
          columns AS (
-             SELECT a.*, format_type(a.atttypid, -1) AS plain, format_type(a.atttypid, -1)
+             SELECT a.attrelid, a.attname, a.attnum, a.atttypid, a.atttypmod, format_type(a.atttypid, -1) AS plain,
+                    format_type(a.atttypid, -1)
                          || CASE WHEN a.attcollation <> y.typcollation
                                  THEN (SELECT format(' COLLATE %I.%I', n.nspname, l.collname)
                                        FROM pg_collation l JOIN pg_namespace n ON n.oid = l.collnamespace

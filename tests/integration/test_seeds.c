@@ -427,6 +427,20 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
 }
 END_TEST
 
+/* PostgreSQL stores the body of such a function parsed, so with each column by name. A dump of it cannot be restored on,
+ * and pg_upgrade cannot go to, a version in which one of them is gone (pg_attribute.attcacheoff in 18). */
+START_TEST(no_stored_body_has_all_columns_of_a_catalog)
+{
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc p"
+               " WHERE p.prosqlbody IS NOT NULL AND p.pronamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+               " AND pg_get_functiondef(p.oid) ~ '\\m(attcacheoff|relrewrite|relminmxid|typsubscript|probin|conppeqop|"
+               "indcheckxmin|datminmxid|rolvaliduntil|collversion|stxowner)\\M'",
+               NULL);
+    EXPECT_SQL(cluster, "SELECT count(*) > 300 FROM pg_proc WHERE prosqlbody IS NOT NULL", "t");
+}
+END_TEST
+
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with
  * pg_temp last, or its body is bound. These alone qualify all that they name:
  *   perform                      runs an owner's text, which sees its role's search_path
@@ -469,6 +483,7 @@ static Suite *suite(void)
     tcase_add_test(cases, readers_read_no_source_and_no_table_of_chime);
     tcase_add_test(cases, readers_write_nothing_and_execute_nothing_else);
     tcase_add_test(cases, every_routine_has_a_path_of_its_own);
+    tcase_add_test(cases, no_stored_body_has_all_columns_of_a_catalog);
     suite_add_tcase(all, cases);
     return all;
 }
