@@ -427,8 +427,8 @@ START_TEST(readers_write_nothing_and_execute_nothing_else)
 }
 END_TEST
 
-/* PostgreSQL stores the body of such a function parsed, so with each column by name. A dump of it cannot be restored on,
- * and pg_upgrade cannot go to, a version in which one of them is gone (pg_attribute.attcacheoff in 18). */
+/* PostgreSQL stores the body of such a function parsed, so with each column by name. A dump of it cannot be restored
+ * on, and pg_upgrade cannot go to, a version in which one of them is gone (pg_attribute.attcacheoff in 18). */
 START_TEST(no_stored_body_has_all_columns_of_a_catalog)
 {
     EXPECT_SQL(cluster,
