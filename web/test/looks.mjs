@@ -34,11 +34,15 @@ async function inspect(page, what) {
 }
 
 async function narrow(page, what) {
-    const { wide, room } = await page.evaluate(() => ({
-        wide: document.documentElement.scrollWidth,
-        room: document.documentElement.clientWidth,
-    }));
-    check(`${what} does not scroll sideways at ${room} pixels`, wide <= room, `it is ${wide} wide`);
+    const { wide, room, beyond } = await page.evaluate(() => {
+        const { scrollWidth: wide, clientWidth: room } = document.documentElement;
+        const beyond = [...document.body.querySelectorAll('*')].filter(
+            (element) => element.getBoundingClientRect().right > room + 1 && !element.closest('.wide, svg'),
+        );
+        return { wide, room, beyond: beyond.slice(0, 5).map((element) => element.outerHTML.slice(0, 120)) };
+    });
+    const said = `it is ${wide} wide: ${beyond.join(' ')}`;
+    check(`${what} does not scroll sideways at ${room} pixels`, wide <= room, said);
 }
 
 /** Two pictures, where somebody wants them. */
