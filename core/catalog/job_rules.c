@@ -33,6 +33,20 @@ static void check_start(const struct check *check)
     }
 }
 
+/* Each of these slots would take the turn of the one before. */
+static void check_overlap(const struct check *check)
+{
+    const struct job_options *options = check->job->options;
+    if (options->overlap_policy == OVERLAP_CANCEL_PREVIOUS && options->catchup == CATCHUP_ALL) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG,
+                  "has overlap_policy cancel_previous, by which the newest slot alone runs, "
+                  "but its catchup is all");
+        error_hint(&problem, "set catchup = \"latest\", or overlap_policy = \"buffer_all\"");
+        check->found(check->data, &problem);
+    }
+}
+
 static void refuse_without_views(const struct check *check, const char *option, duration value, const char *hint)
 {
     if (value != 0) {
@@ -75,6 +89,7 @@ void job_rules_check(const struct job *job, void (*found)(void *data, const stru
 {
     const struct check check = {job, found, data};
     check_start(&check);
+    check_overlap(&check);
     check_lag(&check);
     check_thresholds(&check);
 }

@@ -403,6 +403,18 @@ static void write_claims(struct lead *lead)
     }
 }
 
+/* One that has ended meanwhile, or whose outcome is unknown, is left alone: the scheduler tells of its next attempt. */
+static void cancel_superseded(struct lead *lead)
+{
+    struct cancellation cancellation;
+    while (scheduler_take_cancellation(lead->scheduler, &cancellation)) {
+        struct scheduled *scheduled = scheduler_find(lead->scheduler, cancellation.job_id);
+        if (scheduled != NULL && scheduled_is_at(scheduled, cancellation.kind, cancellation.slot)) {
+            dispatch_cancel(lead, scheduled, cancellation.reason);
+        }
+    }
+}
+
 static void write_all(struct lead *lead)
 {
     dispatch_write_skipped(lead);
@@ -429,6 +441,9 @@ static void dispatch(void *data)
         return;
     }
     if (!lead_waits(lead)) { /* else the queue would grow for as long as that lasts */
+        if (!lead->draining) {
+            cancel_superseded(lead);
+        }
         write_all(lead);
     }
     if (is_between_claims(lead) && !change_jobs(lead) && lead->finish_count < FINISH_PRESSURE && may_start(lead)) {

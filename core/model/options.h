@@ -15,7 +15,7 @@
 #include "calendar/backoff.h"
 #include "calendar/schedule.h"
 
-enum overlap_policy { OVERLAP_SKIP, OVERLAP_BUFFER_ONE, OVERLAP_BUFFER_ALL };
+enum overlap_policy { OVERLAP_SKIP, OVERLAP_BUFFER_ONE, OVERLAP_BUFFER_ALL, OVERLAP_CANCEL_PREVIOUS };
 enum catchup_policy { CATCHUP_LATEST, CATCHUP_NONE, CATCHUP_ALL };
 enum delivery { DELIVERY_TRANSACTIONAL, DELIVERY_AT_MOST_ONCE, DELIVERY_AT_LEAST_ONCE };
 enum trigger_rule {

@@ -94,6 +94,7 @@ static void consider(struct scheduler *scheduler, struct scheduled *it)
 
 static void reconsider(struct scheduler *scheduler, struct scheduled *it)
 {
+    supersede(scheduler, it);
     bool live = it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING;
     if (it->phase == PHASE_WAITING && upstream_check_blocking(scheduler, it, it->slot) == NULL) {
         /* Through idle, so that a failed upstream is noticed and a request goes first. */

@@ -18,6 +18,7 @@ static bool may_buffer(const struct scheduled *it)
     case OVERLAP_BUFFER_ONE:
         return it->keep_through <= decided;
     case OVERLAP_BUFFER_ALL:
+    case OVERLAP_CANCEL_PREVIOUS: /* supersede.c leaves the newest */
         break;
     }
     return true;

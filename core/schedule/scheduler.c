@@ -42,6 +42,7 @@ bool scheduler_take_due(struct scheduler *scheduler, struct due *due)
         return false;
     }
     it->line->owner->taken++;
+    it->began = it->again ? it->began : scheduler->now;
     phase_set(scheduler, it, PHASE_CLAIMING);
     wake_taken(scheduler, it);
     *due = (struct due){it, it->kind, it->slot, it->cursor, it->attempt, it->again, wake_payload(it)};
@@ -143,11 +144,21 @@ void scheduler_start(struct scheduler *scheduler, instant now, instant server_st
 
 /* --- reports ------------------------------------------------------------------------------------------------------ */
 
+/* Each attempt may be cancelled for one. */
+static void note_successor(struct scheduler *scheduler, struct scheduled *it)
+{
+    it->superseded = false;
+    if (it->job->options->overlap_policy == OVERLAP_CANCEL_PREVIOUS) {
+        agenda_add(scheduler, it);
+    }
+}
+
 void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, int attempt,
                      instant retry_at, bool missed_after)
 {
     it->kind = kind;
     it->slot = slot;
+    it->began = slot;
     it->run_missed_from = missed_after ? slot : INSTANT_NONE;
     wake_adopted(it);
     scheduler_retry(scheduler, it, attempt, retry_at);
@@ -156,6 +167,7 @@ void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it)
 {
     phase_set(scheduler, it, PHASE_LIVE);
+    note_successor(scheduler, it);
     if (run_kind_moves(it->kind) && it->slot > it->cursor) {
         it->cursor = it->slot;
     }
@@ -226,9 +238,12 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
     if (it->retired) {
         retry_at_once(scheduler, it);
     }
+    note_successor(scheduler, it);
     if (it->judged) {
         it->judged = false;
         agenda_add_downstream(scheduler, it);
+    }
+    if (scheduler->started_at != INSTANT_NONE) {
         agenda_run(scheduler);
     }
 }

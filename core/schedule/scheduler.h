@@ -9,6 +9,9 @@
  *   (cursor, keep_through]        slots that will run, one after the other (catch-up, or buffered ones)
  *   (keep_through, skip_through]  slots that fell due meanwhile and will be skipped; recorded once the cursor gets
  *                                 there, so that a crash before finds all of them again by the cursor
+ * With overlap_policy cancel_previous the newest slot alone runs: kept ones before it are skipped, and a live run of a
+ *   slot, a decision or an event is to be cancelled as soon as another slot, decision or event of the job may start
+ *   (its upstreams are done and let it). A run that was asked for is waited for. What a crash leaves is decided anew.
  * Phases of a job:
  *   IDLE      nothing due               WAITING   due, an upstream has to finish first
  *   READY     due, waits for a session or a slot of its pool   CLAIMING  the caller is writing the claim
@@ -97,6 +100,14 @@ struct suspension {
     char reason[SKIPPED_REASON_SIZE];
 };
 
+/* A live run whose job has overlap_policy cancel_previous, and whose successor may start once it has ended. */
+struct cancellation {
+    int64_t job_id;
+    enum run_kind kind;
+    instant slot;
+    char reason[SKIPPED_REASON_SIZE]; /* names the successor */
+};
+
 struct scheduler *scheduler_create(void);
 void scheduler_destroy(struct scheduler *scheduler);
 /* A named limit of runs in flight; 0: none. Again to change it. A job whose pool is not known has no limit. */
@@ -145,6 +156,8 @@ size_t scheduled_waiting_beside(const struct scheduled *scheduled);
 bool scheduler_take_skipped(struct scheduler *scheduler, struct skipped *passed);
 bool scheduler_next_skipped_is_missed(const struct scheduler *scheduler);
 bool scheduler_take_suspension(struct scheduler *scheduler, struct suspension *suspension);
+/* The caller ends that run, if it is still the job's and under way: once for each of its attempts. */
+bool scheduler_take_cancellation(struct scheduler *scheduler, struct cancellation *cancellation);
 
 /* Reports of what became of a due. */
 void scheduler_claimed(struct scheduler *scheduler, struct scheduled *it);

@@ -54,6 +54,7 @@ void scheduler_destroy(struct scheduler *scheduler)
     free(scheduler->late.items);
     free(scheduler->passed);
     free(scheduler->suspensions);
+    free(scheduler->cancellations);
     free(scheduler);
 }
 
@@ -90,7 +91,8 @@ struct scheduled *scheduled_create(struct scheduler *scheduler, const struct job
     scheduled_define(scheduler, it, job);
     remember(it, memory);
     it->inherited_lag = SCHEDULED_LAG_UNTOLD;
-    it->run_missed_from = it->armed = it->noted = it->counted_from = it->caught_up_at = it->freed_at = INSTANT_NONE;
+    it->run_missed_from = it->armed = it->noted = it->counted_from = it->caught_up_at = INSTANT_NONE;
+    it->began = it->freed_at = INSTANT_NONE;
     it->slot_node.order = it->ready_node.order = it->retry_node.order = it->deadline_node.order = (uint64_t)
                                                                                                       memory->job_id;
     return it;

@@ -8,10 +8,11 @@
  * phase.c          the one place where a phase changes      requests.c    runs that were asked for
  * decision.c       what is decided without running          upstream_check.c upstreams and trigger rules
  * wait.c           what a run waits for; deadlines          catch_up.c    overlap, what was missed, catch-up
- * event.c          what happens outside of any schedule     agenda.c      what a job does next
- * suspend.c        suspension                               state.c       life
- * link.c           `after` names to pointers                definition.c  another definition of a job
- * job_set.c        which jobs there are                     scheduler.c   the caller's calls and reports
+ * event.c          what happens outside of any schedule     supersede.c   overlap_policy cancel_previous
+ * agenda.c         what a job does next                     suspend.c     suspension
+ * state.c          life                                     link.c        `after` names to pointers
+ * definition.c     another definition of a job              job_set.c     which jobs there are
+ * scheduler.c      the caller's calls and reports
  *
  * Whatever may let another job go on puts those after it on the agenda; every call from outside ends with agenda_run.
  * So nothing recurses, however long a chain is. */
@@ -129,6 +130,7 @@ struct scheduled {
     bool forgotten; /* about to be freed */
     bool on_agenda;
     bool on_armed;
+    bool superseded; /* its attempt is to be cancelled for its successor */
     bool judged; /* how its run ended is on its way to the ledger: no join decides before that is known */
     bool has_outcome;
     enum run_state last_outcome;
@@ -147,6 +149,7 @@ struct scheduled {
     char *skip_reason;    /* why (keep_through, skip_through] will be skipped; NULL when there is none */
     instant counted_from; /* of @after: its last slot was decided then without running */
     instant caught_up_at;
+    instant began;    /* when the current run was taken to be claimed first */
     instant freed_at; /* when the last run made room for another */
     duration jitter;  /* of this job */
     duration expected;
@@ -216,6 +219,8 @@ struct scheduler {
     struct suspension *suspensions;
     size_t suspension_count;
     size_t suspension_taken;
+    struct cancellation *cancellations;
+    size_t cancellation_count;
     size_t busy_count;    /* jobs that are not idle */
     size_t request_count; /* of all jobs */
     size_t event_count;   /* jobs with an event that may fall due, or has */
@@ -353,6 +358,8 @@ void wait_skip_late(struct scheduler *scheduler, struct scheduled *it, instant s
 /* Time has come to `now`: what waits beyond its deadline is skipped. */
 void wait_advance(struct scheduler *scheduler, instant now);
 
+const char *wait_name_run(enum run_kind kind); /* "run of slot", "run of the notification at", ... */
+
 /* --- event.c ------------------------------------------------------------------------------------------------------ */
 
 void wake_free(struct wake *wake); /* takes NULL */
@@ -374,6 +381,11 @@ void wake_note(struct scheduler *scheduler, struct scheduled *it, enum run_kind 
 void wake_adopted(struct scheduled *it);
 void wake_ended(struct scheduled *it);
 const char *wake_payload(const struct scheduled *it); /* of the current run */
+
+/* --- supersede.c -------------------------------------------------------------------------------------------------- */
+
+/* With overlap_policy cancel_previous: skips older kept slots, and notes a live run that is to be cancelled. */
+void supersede(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- pool_slots.c ------------------------------------------------------------------------------------------------- */
 

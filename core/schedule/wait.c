@@ -23,7 +23,7 @@ static struct scheduled *upstream_waited_for(struct scheduler *scheduler, const 
     return it->phase == PHASE_WAITING ? upstream_check_blocking(scheduler, it, it->slot) : NULL;
 }
 
-static const char *name_run(enum run_kind kind)
+const char *wait_name_run(enum run_kind kind)
 {
     switch (kind) {
     case RUN_EVENT:
@@ -45,7 +45,7 @@ char *wait_overlap_reason(struct scheduler *scheduler, const struct scheduled *i
 {
     char slot[INSTANT_TEXT_SIZE];
     char what[WHAT_SIZE];
-    const char *whose = name_run(it->kind);
+    const char *whose = wait_name_run(it->kind);
     instant_format(it->slot, slot);
     if (it->again || it->phase == PHASE_LIVE || it->phase == PHASE_RETRYING) {
         return xasprintf("overlap: the %s %s had not ended", whose, slot);

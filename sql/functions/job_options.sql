@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION chime.option_rule(p_name text, OUT kind text, OUT low
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT r.kind, r.low, r.high, string_to_array(r.words, ' ')
-    FROM (VALUES ('overlap_policy', 'word', NULL::numeric, NULL::numeric, 'skip buffer_one buffer_all'),
+    FROM (VALUES ('overlap_policy', 'word', NULL::numeric, NULL::numeric, 'skip buffer_one buffer_all cancel_previous'),
                  ('catchup', 'word', NULL, NULL, 'latest none all'),
                  ('catchup_window', 'duration', 0, 36500 * 86400000000, NULL),
                  ('catchup_limit', 'count', 0, 1000000, NULL),

@@ -195,7 +195,7 @@ START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)
 {
     static const char *const values[] = {
         "skip",       "buffer_one",
-        "buffer_all", "cancel_other",
+        "buffer_all", "cancel_previous",
         "latest",     "none",
         "all",        "errors",
         "off",        "0",

@@ -178,9 +178,9 @@ static const struct {
     {"jobs: { a: { retry_on = [8, 53]; }; };",
      "%/conf.d/x.conf:1: \"retry_on\" of job \"a\": expected a list of strings\nHINT:  write [\"08\", \"40001\"]\n"},
     {"jobs: { a: { max_attempts = 0; }; };", "%/conf.d/x.conf:1: job \"a\": max_attempts \"0\" is outside 1 to 1000\n"},
-    {"jobs: { a: { overlap_policy = \"allow_all\"; }; };",
-     "%/conf.d/x.conf:1: job \"a\": overlap_policy \"allow_all\" is not available yet\n"
-     "HINT:  choose one of: skip, buffer_one, buffer_all\n"},
+    {"jobs: { a: { overlap_policy = \"allow\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\": overlap_policy \"allow\" is not available yet\n"
+     "HINT:  choose one of: skip, buffer_one, buffer_all, cancel_previous\n"},
     /* syntax */
     {"jobs: { a: { enabled = yes; }; b: { schedul = 1; }; };",
      "%/conf.d/x.conf:1: yes is not a value: neither a number nor true or false\n"

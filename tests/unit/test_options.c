@@ -239,8 +239,7 @@ START_TEST(names_and_values_kept_for_later_are_refused_as_such)
     check_refused("throttle", "1h", "is not available yet", "later version");
     check_refused("warn_after", "downstream", "is not a duration", "or none");
     check_refused("target_lag", "upstream", "is not a duration", "or none; or downstream");
-    check_refused("overlap_policy", "cancel_other", "is not available yet", "skip, buffer_one, buffer_all");
-    check_refused("overlap_policy", "allow_all", "is not available yet", "skip, buffer_one, buffer_all");
+    check_refused("overlap_policy", "allow", "is not available yet", "skip, buffer_one, buffer_all, cancel_previous");
 }
 END_TEST
 

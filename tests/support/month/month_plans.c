@@ -110,6 +110,7 @@ static enum month_plan overlap_plan(const struct month *month, const struct mont
     case OVERLAP_BUFFER_ONE:
         return skipping || buffered ? PLAN_OVERLAP : PLAN_KEEP;
     case OVERLAP_BUFFER_ALL:
+    case OVERLAP_CANCEL_PREVIOUS: /* no job of the month has it: unit/test_scheduler_supersede.c */
         break;
     }
     return PLAN_KEEP;
