@@ -83,30 +83,16 @@ static bool ask_of_one(struct visit *visit, struct search *search, struct error 
     return ok;
 }
 
-struct asking {
-    struct search *search;
-    const struct config_database *database;
-};
-
-static void take_soonest(void *data, const char *job, const struct schedule *schedule, instant after, instant now)
-{
-    const struct asking *asking = data;
-    struct next_slots slots;
-    next_slots_take(&slots, &asking->search->request->asked, schedule, after, now, 1);
-    next_answers_add(&asking->search->answers, job, asking->database->name, &slots);
-}
-
 static bool ask_database(struct visit *visit, void *data, struct error *err)
 {
     struct search *search = data;
     if (search->job.name != NULL) {
         return ask_of_one(visit, search, err);
     }
-    struct asking asking = {search, visit->database};
     struct question question = {.id = REPORT_ACTIVE_JOBS};
     struct pg_rows rows;
     size_t due = 0;
-    if (!next_soonest(visit, search->request, &due, take_soonest, &asking, err) ||
+    if (!next_soonest(visit, search->request, &search->answers, &due, err) ||
         !visit_ask(visit, &question, &rows, err)) {
         return false;
     }

@@ -14,8 +14,8 @@ static bool ask_calendars(struct visit *visit, struct soonest *soonest, struct e
     return taken;
 }
 
-bool next_soonest(struct visit *visit, const struct next_request *request, size_t *due, soonest_function *function,
-                  void *data, struct error *err)
+bool next_soonest(struct visit *visit, const struct next_request *request, struct next_answers *answers, size_t *due,
+                  struct error *err)
 {
     struct question question;
     struct pg_rows rows;
@@ -25,7 +25,7 @@ bool next_soonest(struct visit *visit, const struct next_request *request, size_
     if (asked && soonest_ask(soonest, &question)) {
         asked = visit_ask(visit, &question, &rows, err);
         if (asked) {
-            soonest_each(soonest, &rows, function, data);
+            soonest_add(soonest, &rows, answers);
             pg_rows_finish(&rows);
         }
     }

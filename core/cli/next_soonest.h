@@ -6,8 +6,8 @@
 #include "cli/next.h"
 #include "cli/visit.h"
 
-/* At least those that are among the request's count of the soonest. Adds to *due how many have a next slot. */
-bool next_soonest(struct visit *visit, const struct next_request *request, size_t *due, soonest_function *function,
-                  void *data, struct error *err) CHIME_MUST_CHECK;
+/* Adds at least the jobs that are among the request's count of the soonest, and to *due how many have a next slot. */
+bool next_soonest(struct visit *visit, const struct next_request *request, struct next_answers *answers, size_t *due,
+                  struct error *err) CHIME_MUST_CHECK;
 
 #endif

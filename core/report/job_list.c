@@ -82,12 +82,6 @@ enum {
     "         AND ($12 NOT IN ('running', 'waiting') OR j.job_id IN (SELECT f.job_id FROM chime.run f))"              \
     "         AND (SELECT " STATE_SQL " FROM chime.job_status s WHERE s.job_id = j.job_id) = $12)"
 
-/* The first 20 of those that come after it. */
-#define DOWNSTREAM_SQL                                                                       \
-    "coalesce((SELECT json_agg(d.name ORDER BY d.name) FROM (SELECT d.name FROM chime.job d" \
-    "           WHERE d.after @> ARRAY[j.name] AND d.after <> '{}' AND d.removed_at IS NULL" \
-    "           ORDER BY d.name LIMIT 20) d), '[]')"
-
 /* The columns above, then the wakers and the calendar. A job that nothing was decided for has a cursor, which is no
  * slot. */
 static const char jobs_sql[] =
@@ -96,7 +90,8 @@ static const char jobs_sql[] =
     "       s.last_outcome, CASE WHEN s.live OR s.runs + s.skips > 0 OR (SELECT true FROM chime.missed m"
     "                                    WHERE m.job_id = j.job_id LIMIT 1) THEN s.last_slot END, s.last_success, "
     "s.last_end, "
-    "s.live, to_json(j.after), " DOWNSTREAM_SQL ", to_json(j.channels), "
+    "s.live, to_json(j.after), coalesce((SELECT json_agg(d.name ORDER BY d.name) FROM " FIRST_DOWNSTREAMS
+    "), '[]'), to_json(j.channels), "
     "to_json(j.views),"
     "       nullif(j.command, ''), j.options, NULL, NULL, j.version, j.created_at, j.updated_at,"
     "       s.consecutive_failures > 0 OR j.problem IS NOT NULL," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS

@@ -47,6 +47,11 @@ struct job_choice {
     const char *state; /* the word of the column */
 };
 
+/* The first 20 jobs d that come directly after job j. */
+#define FIRST_DOWNSTREAMS                                                                                         \
+    "(SELECT d.name FROM chime.job d WHERE d.after @> ARRAY[j.name] AND d.after <> '{}' AND d.removed_at IS NULL" \
+    "  ORDER BY d.name LIMIT 20) d"
+
 /* False with ERROR_USAGE: no job is in such a state, or has such an origin. Sets `all` where only then there is one. */
 bool job_filter_check(struct job_filter *filter, struct error *err) CHIME_MUST_CHECK;
 

@@ -84,9 +84,8 @@ size_t soonest_due(const struct soonest *soonest); /* so many jobs have a next s
 /* False: there is none to ask for. */
 bool soonest_ask(struct soonest *soonest, struct question *question);
 
-/* A job, whose next slot is the first of its schedule later than `after`. The name is borrowed. */
-typedef void soonest_function(void *data, const char *job, const struct schedule *schedule, instant after, instant now);
-/* At least those that are among the count that is asked for of the soonest. */
-void soonest_each(const struct soonest *soonest, const struct pg_rows *rows, soonest_function *function, void *data);
+/* At least the jobs that are among the count that is asked for of the soonest, each with its next slot. `rows` answers
+ * soonest_ask. */
+void soonest_add(const struct soonest *soonest, const struct pg_rows *rows, struct next_answers *answers);
 
 #endif

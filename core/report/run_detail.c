@@ -192,7 +192,7 @@ static const char place_sql[] =
     "   WHERE l.run_id = $2::bigint OR l.slot = $3::timestamptz"
     "  UNION ALL"
     "  SELECT l.kind, l.slot FROM (SELECT h.run_id, h.kind, h.slot FROM chime.run_history h"
-    "                               WHERE h.job_id = j.job_id AND h.state IN ('failed', 'timed_out', 'lost')"
+    "                               WHERE h.job_id = j.job_id AND h.state IN " FAILED_STATES
     "                               ORDER BY h.slot DESC LIMIT 10000) l WHERE l.run_id = $2::bigint) p"
     " WHERE j.name = $1 ORDER BY p.slot DESC LIMIT 1";
 static const char *const place_examples[][QUESTION_PARAMETERS_MAX] = {

@@ -83,7 +83,7 @@ static const char runs_sql[] = WANTED
 
 /* Failures are few: two indexes have nothing else (run_history_failed, run_history_failed_job), and what succeeded is
  * not read. */
-#define IS_FAILURE "h.state IN ('failed', 'timed_out', 'lost')"
+#define IS_FAILURE "h.state IN " FAILED_STATES
 static const char failures_sql[] = WANTED
     ", newest AS MATERIALIZED"
     " ((SELECT h.* FROM chime.run_history h"

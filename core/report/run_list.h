@@ -41,6 +41,8 @@ struct run_filter {
  * comparison of rows ends with the job). */
 #define JOB_HISTORY_BY_KEY "h.job_id = j.job_id AND h.kind >= k.kind AND h.kind <= k.kind"
 #define JOB_HISTORY_LATEST "h.kind DESC, h.slot DESC"
+/* Written as the indexes of what failed have it. */
+#define FAILED_STATES "('failed', 'timed_out', 'lost')"
 
 enum { RUN_LIST_SLOT = 3, RUN_LIST_STATE = 5 }; /* columns */
 

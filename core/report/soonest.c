@@ -125,10 +125,12 @@ bool soonest_ask(struct soonest *soonest, struct question *question)
     return jobs > 0;
 }
 
-void soonest_each(const struct soonest *soonest, const struct pg_rows *rows, soonest_function *function, void *data)
+void soonest_add(const struct soonest *soonest, const struct pg_rows *rows, struct next_answers *answers)
 {
     for (size_t row = 0; row < rows->count; row++) {
         const struct candidate *of = &soonest->all[strtoull(pg_rows_value(rows, row, 0), NULL, 10)];
-        function(data, pg_rows_value(rows, row, 1), &of->schedule, of->after, of->now);
+        struct next_slots slots;
+        next_slots_take(&slots, soonest->asked, &of->schedule, of->after, of->now, 1);
+        next_answers_add(answers, pg_rows_value(rows, row, 1), soonest->database->name, &slots);
     }
 }

@@ -2,11 +2,13 @@
 /* Since when a job fails, why, and what comes after it. */
 #include <string.h>
 
+#include "report/job_list.h"
+#include "report/run_list.h"
 #include "report/why.h"
 
 /* The slot of a run that failed may be before the end of the last success: by no more than a day. */
 #define FAILED_SINCE                                                                      \
-    "f.job_id = s.job_id AND f.state IN ('failed', 'timed_out', 'lost')"                  \
+    "f.job_id = s.job_id AND f.state IN " FAILED_STATES                                   \
     " AND f.slot > coalesce(s.last_success - interval '1 day', '-infinity'::timestamptz)" \
     " AND f.finished_at > coalesce(s.last_success, '-infinity'::timestamptz)"
 
@@ -15,9 +17,7 @@ static const char failing_sql[] =
     "       (SELECT f.slot FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot LIMIT 1),"
     "       (SELECT concat_ws(' ', f.sqlstate, left(split_part(f.message, E'\n', 1), 500))"
     "          FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot DESC LIMIT 1),"
-    "       (SELECT string_agg(d.name, ', ' ORDER BY d.name)"
-    "          FROM (SELECT d.name FROM chime.job d WHERE d.after @> ARRAY[j.name] AND d.after <> '{}'"
-    "                   AND d.removed_at IS NULL ORDER BY d.name LIMIT 20) d)"
+    "       (SELECT string_agg(d.name, ', ' ORDER BY d.name) FROM " FIRST_DOWNSTREAMS ")"
     "  FROM chime.job j JOIN chime.job_state s USING (job_id)"
     " WHERE j.job_id = $1::bigint AND s.consecutive_failures > 0";
 static const char *const examples[][QUESTION_PARAMETERS_MAX] = {{"1"}, {NULL}};

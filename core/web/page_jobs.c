@@ -246,19 +246,6 @@ static size_t ask_soonest(struct page *page, const struct config_database *datab
     return 1;
 }
 
-struct taking {
-    struct page *page;
-    const struct config_database *database;
-};
-
-static void add_soonest(void *data, const char *job, const struct schedule *schedule, instant after, instant now)
-{
-    const struct taking *taking = data;
-    struct next_slots slots;
-    next_slots_take(&slots, &taking->page->asked, schedule, after, now, 1);
-    next_answers_add(&taking->page->next, job, taking->database->name, &slots);
-}
-
 static bool take_soonest(struct page *page, const struct config_database *database, struct pg_rows *answers,
                          struct error *err)
 {
@@ -266,7 +253,7 @@ static bool take_soonest(struct page *page, const struct config_database *databa
         page->soonest = soonest_create(&page->asked, database, page->zones);
         return soonest_take_calendars(page->soonest, &answers[0], err);
     }
-    soonest_each(page->soonest, &answers[0], add_soonest, &(struct taking){page, database});
+    soonest_add(page->soonest, &answers[0], &page->next);
     next_answers_sort(&page->next, page->asked.count);
     page->lists[page->list_count++] = next_answers_list(&page->next, page->asked.explain);
     return true;
