@@ -409,3 +409,46 @@ bool sqltext_uses_parameters(const char *text)
     }
     return false;
 }
+
+#define PARAMETER_MAX 65536 /* more than the server takes */
+
+static size_t parameter_number(const char *at)
+{
+    size_t number = 0;
+    for (; is_digit(*at); at++) {
+        number = number < PARAMETER_MAX ? number * 10 + (size_t)(*at - '0') : number;
+    }
+    return number;
+}
+
+size_t sqltext_highest_parameter(const char *text)
+{
+    size_t highest = 0;
+    struct token token = next_token(&text);
+    while (token.kind != TOKEN_END) {
+        if (token.kind == TOKEN_OTHER && *token.start == '$') {
+            size_t number = parameter_number(token.start + 1);
+            highest = number > highest ? number : highest;
+        }
+        token = next_token(&text);
+    }
+    return highest;
+}
+
+bool sqltext_next_name(const char **cursor, const char **name, size_t *length)
+{
+    struct token token = next_token(cursor);
+    while (token.kind != TOKEN_END) {
+        if (token.kind == TOKEN_OTHER && *token.start == '$' && starts_word(token.start[1])) {
+            *name = token.start + 1;
+            *length = 0;
+            while (starts_word((*name)[*length]) || is_digit((*name)[*length])) {
+                ++*length;
+            }
+            *cursor = *name + *length;
+            return true;
+        }
+        token = next_token(cursor);
+    }
+    return false;
+}

@@ -38,5 +38,11 @@ bool sqltext_copies_from_client(const char *text);
 bool sqltext_has_client_command(const char *text);
 /* True when a parameter such as $1 stands in the text: outside of strings, comments and identifiers. */
 bool sqltext_uses_parameters(const char *text);
+/* Steps through `*cursor` (start with the text) to the next parameter that has a name, such as $slot: a dollar sign and
+ * a word, outside of strings, comments and identifiers. The server knows of no such thing. `*name` is the word without
+ * the dollar sign; false at the end. */
+bool sqltext_next_name(const char **cursor, const char **name, size_t *length);
+/* The highest N of the parameters $N in the text; 0: there is none. */
+size_t sqltext_highest_parameter(const char *text);
 
 #endif

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "model/slot_parameters.h"
+
 struct check {
     const struct job *job;
     void (*found)(void *data, const struct error *problem);
@@ -85,6 +87,17 @@ static void check_thresholds(const struct check *check)
     }
 }
 
+/* A text of several statements has parameters where each is sent by itself. */
+static void check_parameters(const struct check *check)
+{
+    const struct job *job = check->job;
+    struct error problem;
+    bool several = job->options->delivery == DELIVERY_TRANSACTIONAL;
+    if (job->work == JOB_COMMAND && !slot_parameters_check(job->command, several, &problem)) {
+        check->found(check->data, &problem);
+    }
+}
+
 void job_rules_check(const struct job *job, void (*found)(void *data, const struct error *problem), void *data)
 {
     const struct check check = {job, found, data};
@@ -92,4 +105,5 @@ void job_rules_check(const struct job *job, void (*found)(void *data, const stru
     check_overlap(&check);
     check_lag(&check);
     check_thresholds(&check);
+    check_parameters(&check);
 }

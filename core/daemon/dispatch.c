@@ -207,7 +207,7 @@ static void fail_unstarted(struct lead *lead, const struct pending_claim *claim)
     free(reason);
 }
 
-static void start_run(struct lead *lead, const struct pending_claim *claim)
+static void start_run(struct lead *lead, const struct pending_claim *claim, int64_t run_id)
 {
     struct scheduled *scheduled = claim->due.scheduled;
     scheduler_claimed(lead->scheduler, scheduled);
@@ -223,6 +223,7 @@ static void start_run(struct lead *lead, const struct pending_claim *claim)
     run->owner = scheduled;
     run->job = job_hold(scheduled_job(scheduled));
     run->job_id = scheduled_id(scheduled);
+    run->run_id = run_id;
     run->kind = claim->due.kind;
     run->slot = claim->due.slot;
     run->attempt = claim->due.attempt;
@@ -266,8 +267,8 @@ static void claims_answered(void *data, const struct pg_reply *reply)
     if (lead_refused(lead, reply, "due runs could not be claimed")) {
         return;
     }
-    int64_t *granted;
-    size_t granted_count = ledger_read_granted(reply, 2, &granted);
+    struct ledger_grant *granted;
+    size_t granted_count = ledger_read_grants(reply, &granted);
     size_t count = lead->claim_count;
     lead->claim_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -275,10 +276,11 @@ static void claims_answered(void *data, const struct pg_reply *reply)
         if (claim->queue != NULL) {
             run_queue_reserve(claim->queue, -1, claim->expected);
         }
-        if (ledger_granted(granted, granted_count, scheduled_id(claim->due.scheduled))) {
-            start_run(lead, claim);
-        } else if (!refuse_run(lead, claim, ledger_read_suspended(reply, scheduled_id(claim->due.scheduled)),
-                               ledger_read_ahead(reply, scheduled_id(claim->due.scheduled)))) {
+        int64_t job_id = scheduled_id(claim->due.scheduled);
+        const struct ledger_grant *grant = ledger_find_grant(granted, granted_count, job_id);
+        if (grant != NULL) {
+            start_run(lead, claim, grant->run_id);
+        } else if (!refuse_run(lead, claim, ledger_read_suspended(reply, job_id), ledger_read_ahead(reply, job_id))) {
             break;
         }
     }

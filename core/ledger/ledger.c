@@ -374,11 +374,11 @@ void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims
 {
     static const struct pg_statement claim = {
         .name = "chime_claim",
-        .sql = "SELECT job_id, suspended, reason, ahead FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        .sql = "SELECT job_id, suspended, reason, ahead, run_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
         .parameter_count = 8};
     static const struct pg_statement reclaim = {
         .name = "chime_reclaim",
-        .sql = "SELECT job_id, NULL, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        .sql = "SELECT job_id, NULL, NULL, NULL, run_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
         .parameter_count = 6};
     struct batch fresh = {.statement = &claim};
     struct batch again = {.statement = &reclaim};
@@ -531,6 +531,7 @@ int64_t ledger_skipped_slots(const struct skipped *passed)
     return passed->missed ? passed->count : slots;
 }
 
+/* Of numbers, and of grants, which begin with one. */
 static int by_value(const void *left, const void *right)
 {
     const int64_t *a = left;
@@ -538,13 +539,18 @@ static int by_value(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids)
+static size_t count_rows(const struct pg_reply *reply, size_t statements)
 {
     size_t total = 0;
     for (size_t n = 0; n < statements; n++) {
         total += pg_reply_rows(reply, n);
     }
-    *job_ids = xcalloc(total + 1, sizeof(**job_ids));
+    return total;
+}
+
+size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int64_t **job_ids)
+{
+    *job_ids = xcalloc(count_rows(reply, statements) + 1, sizeof(**job_ids));
     size_t count = 0;
     for (size_t n = 0; n < statements; n++) {
         for (size_t row = 0; row < pg_reply_rows(reply, n); row++) {
@@ -561,6 +567,27 @@ size_t ledger_read_granted(const struct pg_reply *reply, size_t statements, int6
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id)
 {
     return bsearch(&job_id, sorted, count, sizeof(*sorted), by_value) != NULL;
+}
+
+size_t ledger_read_grants(const struct pg_reply *reply, struct ledger_grant **grants)
+{
+    *grants = xcalloc(count_rows(reply, 2) + 1, sizeof(**grants));
+    size_t count = 0;
+    for (size_t n = 0; n < 2; n++) {
+        for (size_t row = 0; row < pg_reply_rows(reply, n); row++) {
+            const char *job_id = pg_reply_value(reply, n, row, 0);
+            if (job_id != NULL) {
+                (*grants)[count++] = (struct ledger_grant){atoll(job_id), atoll(pg_reply_value(reply, n, row, 4))};
+            }
+        }
+    }
+    qsort(*grants, count, sizeof(**grants), by_value);
+    return count;
+}
+
+const struct ledger_grant *ledger_find_grant(const struct ledger_grant *sorted, size_t count, int64_t job_id)
+{
+    return bsearch(&job_id, sorted, count, sizeof(*sorted), by_value);
 }
 
 const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id)

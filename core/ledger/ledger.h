@@ -195,6 +195,14 @@ const char *ledger_read_suspended(const struct pg_reply *reply, int64_t job_id);
 /* Likewise: whether the slot is decided now without a run, since it ran while the clock was ahead. */
 bool ledger_read_ahead(const struct pg_reply *reply, int64_t job_id);
 bool ledger_granted(const int64_t *sorted, size_t count, int64_t job_id);
+/* Of the answer to a claim: the jobs granted, with the numbers of their runs, sorted by job; caller frees. */
+struct ledger_grant {
+    int64_t job_id;
+    int64_t run_id;
+};
+size_t ledger_read_grants(const struct pg_reply *reply, struct ledger_grant **grants);
+/* NULL: it is not among them. */
+const struct ledger_grant *ledger_find_grant(const struct ledger_grant *sorted, size_t count, int64_t job_id);
 
 /* A page of them: of the live runs that follow the one of number `from`. */
 void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,

@@ -192,11 +192,22 @@ static void worked(void *data, const struct pg_reply *reply)
     }
 }
 
+static struct work_order order_of(const struct run_queue *queue)
+{
+    const struct run *run = queue->first;
+    return (struct work_order){.token = queue->token,
+                               .job_id = run->job_id,
+                               .run_id = run->run_id,
+                               .kind = run->kind,
+                               .slot = run->slot,
+                               .attempt = run->attempt,
+                               .payload = run->payload};
+}
+
 static void send_work(struct run_queue *queue)
 {
     const struct run *run = queue->first;
-    struct work_order order = {
-        .token = queue->token, .job_id = run->job_id, .kind = run->kind, .slot = run->slot, .payload = run->payload};
+    struct work_order order = order_of(queue);
     queue->step = STEP_WORKING;
     work_send(queue->connection, run->job, &order, worked, queue);
 }
@@ -278,7 +289,8 @@ static void start_next(void *data)
     if (run->next != NULL) {
         loop_timer_set(queue->queue_timer, QUEUE_PATIENCE);
     }
-    if (!work_open(queue->connection, run->job, opened, queue)) {
+    struct work_order order = order_of(queue);
+    if (!work_open(queue->connection, run->job, &order, opened, queue)) {
         send_work(queue);
     } else {
         queue->step = STEP_OPENING;

@@ -31,6 +31,7 @@ struct run {
     void *owner;           /* the caller's */
     const struct job *job; /* held: others may have another by that name while it runs */
     int64_t job_id;
+    int64_t run_id; /* as the ledger counts */
     enum run_kind kind;
     instant slot;
     int attempt;

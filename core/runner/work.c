@@ -9,9 +9,9 @@
 #include "base/memory.h"
 #include "base/sqltext.h"
 #include "ledger/columns.h"
+#include "model/slot_parameters.h"
 
 #define NUMBER_SIZE 24
-#define TEXT_OID 25
 
 static void replace_message(struct work_result *result, const char *message)
 {
@@ -46,28 +46,33 @@ static const char *lock_timeout_text(const struct job *job, char text[static NUM
     return job->options->lock_timeout > 0 ? text : NULL;
 }
 
-/* A request of its own: in one with the text it would make a transaction, in which VACUUM cannot run. */
-bool work_open(struct pg_connection *connection, const struct job *job, pg_callback *callback, void *data)
+/* What the text of a run can know of it. */
+static void read_slot(const struct job *job, const struct work_order *order, struct slot_texts *texts)
 {
-    char milliseconds[NUMBER_SIZE];
-    const char *lock_timeout = lock_timeout_text(job, milliseconds);
-    size_t count = 0;
-    if (is_transactional(job)) {
-        lock_timeout = NULL; /* goes with the work */
+    struct slot_values values = {
+        .slot = order->slot, .run_id = order->run_id, .attempt = order->attempt, .payload = order->payload};
+    slot_values_place(&values, &job->schedule, order->kind);
+    slot_values_texts(&values, texts);
+}
+
+struct setting {
+    const char *parameters[2];
+};
+
+/* Appends the settings of the slot; returns how many there are then. */
+static size_t add_slot_settings(struct setting *settings, size_t count, const struct slot_texts *texts)
+{
+    for (size_t i = 0; i < SLOT_PARAMETER_COUNT; i++) {
+        const char *value = texts->values[i] != NULL ? texts->values[i] : "";
+        settings[count++] = (struct setting){{slot_parameter_settings[i], value}};
     }
-    if (lock_timeout == NULL && job->setting_count == 0) {
-        return false;
-    }
-    struct setting {
-        const char *parameters[2];
-    } *settings = xcalloc(job->setting_count + 1, sizeof(*settings));
-    struct pg_statement *statements = xcalloc(job->setting_count + 1, sizeof(*statements));
-    if (lock_timeout != NULL) {
-        settings[count++] = (struct setting){{"lock_timeout", lock_timeout}};
-    }
-    for (size_t i = 0; i < job->setting_count; i++) {
-        settings[count++] = (struct setting){{job->settings[i].name, job->settings[i].value}};
-    }
+    return count;
+}
+
+static void send_settings(struct pg_connection *connection, const struct setting *settings, size_t count,
+                          pg_callback *callback, void *data)
+{
+    struct pg_statement *statements = xcalloc(count, sizeof(*statements));
     for (size_t i = 0; i < count; i++) {
         statements[i] = (struct pg_statement){.sql = "SELECT pg_catalog.set_config($1, $2, false)",
                                               .parameter_count = 2,
@@ -75,6 +80,35 @@ bool work_open(struct pg_connection *connection, const struct job *job, pg_callb
     }
     pg_send(connection, statements, count, callback, data);
     free(statements);
+}
+
+/* A request of its own: in one with the text it would make a transaction, in which VACUUM cannot run. */
+bool work_open(struct pg_connection *connection, const struct job *job, const struct work_order *order,
+               pg_callback *callback, void *data)
+{
+    char milliseconds[NUMBER_SIZE];
+    const char *lock_timeout = lock_timeout_text(job, milliseconds);
+    struct slot_texts slot;
+    bool wants_slot = !is_transactional(job) && slot_settings_wanted(job->command);
+    size_t count = 0;
+    if (is_transactional(job)) {
+        lock_timeout = NULL; /* goes with the work, as the slot does */
+    }
+    if (lock_timeout == NULL && job->setting_count == 0 && !wants_slot) {
+        return false;
+    }
+    struct setting *settings = xcalloc(job->setting_count + 1 + SLOT_PARAMETER_COUNT, sizeof(*settings));
+    if (lock_timeout != NULL) {
+        settings[count++] = (struct setting){{"lock_timeout", lock_timeout}};
+    }
+    if (wants_slot) {
+        read_slot(job, order, &slot);
+        count = add_slot_settings(settings, count, &slot);
+    }
+    for (size_t i = 0; i < job->setting_count; i++) { /* last: "role" is among them */
+        settings[count++] = (struct setting){{job->settings[i].name, job->settings[i].value}};
+    }
+    send_settings(connection, settings, count, callback, data);
     free(settings);
     return true;
 }
@@ -96,16 +130,33 @@ static bool only_reads(const char *text)
     return false;
 }
 
-static void send_perform(struct pg_connection *connection, const struct job *job, const char *const order[4],
-                         const char *lock_timeout, const char *payload, pg_callback *callback, void *data)
+/* The slot travels with texts that have a use for it, numbered; `slot` then has $2 and those behind it. */
+static void send_perform(struct pg_connection *connection, const struct job *job, const struct work_order *run,
+                         const char *const order[4], const char *lock_timeout, pg_callback *callback, void *data)
 {
+    struct columns slot;
+    columns_init(&slot);
+    bool has_slot = slot_parameters_used(job->command) || slot_settings_wanted(job->command);
+    char *text = has_slot ? slot_parameters_number(job->command) : NULL;
+    if (has_slot) {
+        struct slot_texts texts;
+        read_slot(job, run, &texts);
+        for (size_t i = 1; i < SLOT_PARAMETER_COUNT; i++) {
+            columns_text(&slot, 0, texts.values[i]);
+        }
+        columns_close(&slot);
+    }
     const char *reads = only_reads(job->command) ? "t" : "f";
-    const char *parameters[] = {order[0], order[1], order[2], order[3], lock_timeout, job->command, reads, payload};
+    const char *parameters[] = {order[0], order[1],     order[2],
+                                order[3], lock_timeout, has_slot ? text : job->command,
+                                reads,    run->payload, has_slot ? slot.values[0] : NULL};
     struct pg_statement perform = {.name = "chime_perform",
-                                   .sql = "SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)",
+                                   .sql = "SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8, $9)",
                                    .parameter_count = COUNT_OF(parameters),
                                    .parameters = parameters};
     pg_send(connection, &perform, 1, callback, data);
+    columns_finish(&slot);
+    free(text);
 }
 
 static void send_refresh(struct pg_connection *connection, const struct job *job, const char *const order[4],
@@ -126,19 +177,27 @@ static void send_refresh(struct pg_connection *connection, const struct job *job
     columns_finish(&views);
 }
 
-/* Whatever the text does with it, it is text, as it is for one that is performed. */
-static void send_statement(struct pg_connection *connection, const struct job *job, const char *payload,
+/* Whatever the text does with the payload, it is text, as it is for one that is performed. */
+static void send_statement(struct pg_connection *connection, const struct job *job, const struct work_order *order,
                            pg_callback *callback, void *data)
 {
-    static const unsigned types[] = {TEXT_OID};
     struct pg_statement text = {.sql = job->command, .discard_rows = true};
+    struct slot_texts slot;
+    char *numbered = NULL;
     bool has_payload = job->origin != JOB_FROM_SQL || job->on_count > 0;
-    if (has_payload && sqltext_uses_parameters(job->command)) {
+    if (slot_parameters_used(job->command)) {
+        read_slot(job, order, &slot);
+        text.sql = numbered = slot_parameters_number(job->command);
+        text.parameter_count = SLOT_PARAMETER_COUNT;
+        text.types = slot_parameter_types;
+        text.parameters = slot.values;
+    } else if (has_payload && sqltext_uses_parameters(job->command)) {
         text.parameter_count = 1;
-        text.parameters = &payload;
-        text.types = types;
+        text.types = slot_parameter_types; /* of the payload */
+        text.parameters = &order->payload;
     }
     pg_send(connection, &text, 1, callback, data);
+    free(numbered);
 }
 
 void work_send(struct pg_connection *connection, const struct job *job, const struct work_order *order,
@@ -154,12 +213,12 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
         if (job->work == JOB_REFRESH) {
             send_refresh(connection, job, named, lock_timeout, callback, data);
         } else {
-            send_perform(connection, job, named, lock_timeout, order->payload, callback, data);
+            send_perform(connection, job, order, named, lock_timeout, callback, data);
         }
     } else if (work_is_text(job)) {
         pg_send_text(connection, job->command, callback, data);
     } else {
-        send_statement(connection, job, order->payload, callback, data);
+        send_statement(connection, job, order, callback, data);
     }
 }
 

@@ -24,9 +24,11 @@ struct work_order {
     int64_t job_id;
     enum run_kind kind;
     instant slot;
-    const char
-        *payload; /* $1 of the text, as text; NULL is SQL NULL. Texts of several statements that are not transactional
-                          * have none: the simple protocol has no parameters. */
+    int64_t run_id;
+    int attempt;
+    /* $1 of the text, as text; NULL is SQL NULL. Texts of several statements that are not transactional have no
+     * parameters: the simple protocol has none. */
+    const char *payload;
 };
 
 struct work_result {
@@ -40,8 +42,10 @@ struct work_result {
 void work_clear(struct work_result *result);
 /* True for a text of several statements, or COPY: it is sent in the simple protocol, on an idle connection only. */
 bool work_is_text(const struct job *job);
-/* Sends what has to be answered before the text may go out; false when there is nothing of that kind. */
-bool work_open(struct pg_connection *connection, const struct job *job, pg_callback *callback, void *data);
+/* Sends what has to be answered before the text may go out: its lock timeout, the job's own settings, and those of the
+ * slot where the text wants them (model/slot_parameters.h). False when there is nothing of that kind. */
+bool work_open(struct pg_connection *connection, const struct job *job, const struct work_order *order,
+               pg_callback *callback, void *data);
 /* Sends the work. */
 void work_send(struct pg_connection *connection, const struct job *job, const struct work_order *order,
                pg_callback *callback, void *data);

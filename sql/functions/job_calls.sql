@@ -90,6 +90,7 @@ BEGIN
            options = chime.new_options(j.options, excluded.options, p_arguments), keep = coalesce(excluded.keep, j.keep)
     RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);
+    PERFORM chime.check_parameters(v_job.command);
     IF v_job.after <> '{}' THEN
         PERFORM chime.refuse_cycle(v_job.job_id);
     END IF;
@@ -174,6 +175,7 @@ BEGIN
      WHERE j.job_id = v_id
     RETURNING * INTO v_job;
     PERFORM chime.check_driven(v_job);
+    PERFORM chime.check_parameters(v_job.command);
     IF v_job.after <> '{}' THEN
         PERFORM chime.refuse_cycle(v_job.job_id);
     END IF;

@@ -207,6 +207,49 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.read_keep IS 'how long runs are kept, as a call says it';
 
+-- The leader has the last word (core/model/slot_parameters.h); this says it early, and lets through what it cannot
+-- tell: a long text, and what stands between two dollar-quoted bodies.
+CREATE OR REPLACE FUNCTION chime.check_parameters(p_command text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_names text[] := '{$slot,$previous_slot,$interval_start,$interval_end,$run_id,$attempt,$payload}';
+    v_token text;
+    v_first text;
+    v_used text; -- the first parameter
+    v_takes boolean;
+    v_statements integer := 0;
+BEGIN
+    IF p_command !~ '\$[A-Za-z_]' OR length(p_command) > 20000 THEN
+        RETURN;
+    END IF;
+    FOR v_token IN SELECT m[1] FROM regexp_matches(p_command,
+        $re$([eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"[^"]*"|--[^\n\r]*|/\*(?:[^*]|\*+[^*/])*\*+/|\$(\w*)\$.*?\$\2\$|\$?[A-Za-z_][\w]*(?:\$\w*)*|;|\()$re$, 'g') AS m
+    LOOP
+        CONTINUE WHEN v_token ~ '^(--|/\*)';
+        IF v_token = ';' THEN
+            v_first := NULL;
+            CONTINUE;
+        ELSIF v_first IS NULL THEN
+            v_first := lower(v_token);
+            v_statements := v_statements + 1;
+        END IF;
+        CONTINUE WHEN v_token !~ '^\$[A-Za-z_]\w*$';
+        IF lower(v_token) <> ALL (v_names) THEN
+            RAISE EXCEPTION 'the command uses %, which is no parameter', v_token USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'the parameters are ' || array_to_string(v_names, ', ');
+        END IF;
+        v_used := coalesce(v_used, lower(v_token));
+        v_takes := coalesce(v_takes, true) AND v_first = ANY ('{select,insert,update,delete,merge,values,with,call,(}');
+    END LOOP;
+    IF NOT v_takes OR (v_used IS NOT NULL AND v_statements > 1) THEN
+        RAISE EXCEPTION 'the command uses % %', v_used, CASE WHEN v_statements > 1 THEN 'in a text of several statements, which takes no parameters'
+                                                               ELSE 'in a statement that takes no parameters' END
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = format('read it with current_setting(''chime.%s''), which is set while the text runs', substr(v_used, 2));
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.check_parameters IS 'refuses a command that names a parameter of its slot where the server takes none';
+
 CREATE OR REPLACE FUNCTION chime.check_driven(p_job chime.job) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

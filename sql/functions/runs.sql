@@ -254,10 +254,10 @@ END $$;
 COMMENT ON FUNCTION chime.adopt IS
     'what became of each run: its final state, NULL when it has another attempt; a run that was committed meanwhile succeeded';
 
--- A further attempt of live runs, for named sessions. Returns the jobs granted.
+-- A further attempt of live runs, for named sessions. Returns the jobs granted, and their runs.
 CREATE OR REPLACE FUNCTION chime.reclaim(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[],
                               p_pid integer[], p_backend_start timestamptz[])
-RETURNS TABLE (job_id bigint)
+RETURNS TABLE (job_id bigint, run_id bigint)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -268,9 +268,9 @@ BEGIN
        SET pid = w.pid, backend_start = w.backend_start, retry_at = NULL, claimed_at = clock_timestamp()
       FROM unnest(p_job, p_kind, p_slot, p_pid, p_backend_start) AS w (job_id, kind, slot, pid, backend_start)
      WHERE r.job_id = ANY (p_job) AND r.job_id = w.job_id AND r.kind = w.kind AND r.slot = w.slot AND r.token = p_token AND r.done_at IS NULL
-    RETURNING r.job_id;
+    RETURNING r.job_id, r.run_id;
 END $$;
-COMMENT ON ROUTINE chime.reclaim IS 'a further attempt of live runs, for named sessions; returns the jobs granted';
+COMMENT ON ROUTINE chime.reclaim IS 'a further attempt of live runs, for named sessions; returns the jobs granted and their runs';
 
 -- Claimed runs whose text never went out are let go: they wait for a session, ours or the next leader's, from p_at on.
 CREATE OR REPLACE FUNCTION chime.release(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_at timestamptz)
@@ -300,15 +300,49 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.finish_own IS 'marks a run as succeeded in the transaction that did its work; raises when the run is not ours';
 
+-- The text of a run that has a use for its slot, for chime.perform, which explains the arguments. Returns its rows.
+-- As there, no SET clause: the settings and the text are the session's.
+CREATE OR REPLACE FUNCTION chime.perform_slot(p_text text, p_reads boolean, p_payload text, p_slot_values text[]) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_names text[] := ARRAY['slot', 'previous_slot', 'interval_start', 'interval_end', 'run_id', 'attempt', 'payload'];
+    v_values text[] := pg_catalog.array_append(p_slot_values, p_payload);
+    v_slot timestamptz := p_slot_values[1];
+    v_previous_slot timestamptz := p_slot_values[2];
+    v_interval_start timestamptz := p_slot_values[3];
+    v_interval_end timestamptz := p_slot_values[4];
+    v_run_id bigint := p_slot_values[5];
+    v_attempt integer := p_slot_values[6];
+    v_rows bigint := 0;
+    v_row record;
+BEGIN
+    FOR n IN 1 .. 7 LOOP
+        PERFORM pg_catalog.set_config(pg_catalog.concat('chime.', v_names[n]), coalesce(v_values[n], ''), true);
+    END LOOP;
+    IF p_reads THEN
+        FOR v_row IN EXECUTE p_text USING p_payload, v_slot, v_previous_slot, v_interval_start, v_interval_end, v_run_id, v_attempt LOOP
+            v_rows := v_rows OPERATOR(pg_catalog.+) 1;
+        END LOOP;
+    ELSE
+        EXECUTE p_text USING p_payload, v_slot, v_previous_slot, v_interval_start, v_interval_end, v_run_id, v_attempt;
+        GET DIAGNOSTICS v_rows = ROW_COUNT;
+    END IF;
+    RETURN v_rows;
+END $$;
+COMMENT ON ROUTINE chime.perform_slot IS 'runs the text of a transactional run that has a use for its slot; returns its rows';
+
 -- A transactional text and its end, as one statement and so as one transaction: the text cannot leave it (the server
 -- refuses transaction commands here), and it is bound, so that no open comment of its own can swallow the end.
 -- p_reads: the text is one query, whose rows are counted and dropped as they come instead of being collected.
 -- p_payload: $1 of the text, in each of its statements; a text that has no use for it is none the wiser.
+-- p_slot_values: $2 to $7 of the text, where it has a use for them: slot, previous_slot, interval_start, interval_end,
+-- run_id, attempt. They and the payload are settings then, too, until the transaction ends.
 -- No SET clause: the text sees the role's own settings; hence the qualified names and operators behind it.
 -- `residue`: the session is left with what only DISCARD ALL removes, or without what the daemon prepared in it.
 -- Calls are assignments because PL/pgSQL then evaluates them without a query of their own.
 CREATE OR REPLACE FUNCTION chime.perform(p_token uuid, p_job bigint, p_kind chime.run_kind, p_slot timestamptz, p_lock_timeout text,
-                              p_text text, p_reads boolean, p_payload text, OUT rows bigint, OUT residue boolean)
+                              p_text text, p_reads boolean, p_payload text, p_slot_values text[] DEFAULT NULL,
+                              OUT rows bigint, OUT residue boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
     v_start timestamptz := pg_catalog.clock_timestamp();
@@ -320,7 +354,9 @@ BEGIN
         PERFORM pg_catalog.set_config('lock_timeout', p_lock_timeout, true);
     END IF;
     rows := 0;
-    IF p_reads THEN
+    IF p_slot_values IS NOT NULL THEN
+        rows := chime.perform_slot(p_text, p_reads, p_payload, p_slot_values);
+    ELSIF p_reads THEN
         FOR v_row IN EXECUTE p_text USING p_payload LOOP
             rows := rows OPERATOR(pg_catalog.+) 1;
         END LOOP;

@@ -378,16 +378,36 @@ int PQsendQueryPrepared(PGconn *connection, const char *name, int count, const c
     return 1;
 }
 
+/* " text bigint"; "" where the server is to find them out. */
+static char *type_list(const Oid *types, int count)
+{
+    char *list = xstrdup("");
+    for (int i = 0; types != NULL && i < count; i++) {
+        const char *name = types[i] == TEXT_OID ? "text"
+                           : types[i] == 1184   ? "timestamptz"
+                           : types[i] == 20     ? "bigint"
+                           : types[i] == 23     ? "integer"
+                                                : NULL;
+        ck_assert_ptr_nonnull(name);
+        char *longer = xasprintf("%s %s", list, name);
+        free(list);
+        list = longer;
+    }
+    return list;
+}
+
 int PQsendQueryParams(PGconn *connection, const char *sql, int count, const Oid *types, const char *const *values,
                       const int *lengths, const int *formats, int result_format)
 {
     ck_assert(lengths == NULL && formats == NULL && result_format == 0);
-    ck_assert(types == NULL || (count == 1 && types[0] == TEXT_OID));
+    ck_assert(types == NULL || count > 0);
     if (!write_command(connection, COMMAND_STATEMENT)) {
         return 0;
     }
     char *parameters = join_values(count, values);
-    note(connection, "QUERY %s%s%s", sql, parameters, types != NULL ? " text" : "");
+    char *named = type_list(types, count);
+    note(connection, "QUERY %s%s%s", sql, parameters, named);
+    free(named);
     free(parameters);
     return 1;
 }

@@ -125,6 +125,12 @@ void become_command(const char *text, enum delivery delivery)
     define_command(&job, text, delivery);
 }
 
+void become_scheduled(const char *schedule)
+{
+    struct error err = {.kind = ERROR_NONE};
+    ck_assert_msg(schedule_parse(schedule, &job.schedule, &err), "%s", err.message);
+}
+
 void define_refresh(struct job *defined)
 {
     static const char *const two_views[] = {"public.a", "public.b"};
@@ -181,6 +187,7 @@ struct run *claimed_run(const struct job *of)
     struct run *run = xcalloc(1, sizeof(*run));
     run->job = job_hold(of);
     run->job_id = 42;
+    run->run_id = 17;
     run->kind = RUN_SCHEDULE;
     run->slot = 600 * USEC_PER_SEC;
     run->attempt = 1;

@@ -47,9 +47,10 @@ void run_queue_tear_down(void);
 /* No timeouts, and GRACE behind a cancellation. */
 void define_command(struct job *defined, const char *text, enum delivery delivery);
 void become_command(const char *text, enum delivery delivery); /* `job` does */
+void become_scheduled(const char *schedule);                   /* so it does */
 /* Of two views. */
 void define_refresh(struct job *defined);
-/* A run that is to be pushed, which was claimed for its slot and takes a second. */
+/* A run that is to be pushed, number 17, which was claimed for its slot and takes a second. */
 struct run *claimed_run(const struct job *of);
 struct run *push_of(const struct job *of);
 struct run *push(void); /* of `job` */

@@ -24,16 +24,16 @@ static struct ledger_claim claim_of(bool again)
 
 static void granted(const struct pg_reply *reply)
 {
-    int64_t *ids;
-    ck_assert_uint_eq(ledger_read_granted(reply, 2, &ids), 4);
-    static const int64_t sorted[] = {-1, 7, 42, 9000000000};
-    ck_assert_int_eq(memcmp(ids, sorted, sizeof(sorted)), 0);
-    ck_assert(ledger_granted(ids, 4, 42));
-    ck_assert(!ledger_granted(ids, 4, 55));
+    struct ledger_grant *grants;
+    ck_assert_uint_eq(ledger_read_grants(reply, &grants), 4);
+    static const struct ledger_grant sorted[] = {{-1, 14}, {7, 13}, {42, 11}, {9000000000, 12}};
+    ck_assert_int_eq(memcmp(grants, sorted, sizeof(sorted)), 0);
+    ck_assert_int_eq(ledger_find_grant(grants, 4, 42)->run_id, 11);
+    ck_assert_ptr_null(ledger_find_grant(grants, 4, 55));
     ck_assert_str_eq(ledger_read_suspended(reply, 55), "suspended by ann");
     ck_assert_ptr_null(ledger_read_suspended(reply, 42));
     ck_assert(ledger_read_ahead(reply, 56) && !ledger_read_ahead(reply, 55));
-    free(ids);
+    free(grants);
 }
 
 START_TEST(claims_and_further_attempts_are_told_apart_in_one_request)
@@ -43,17 +43,18 @@ START_TEST(claims_and_further_attempts_are_told_apart_in_one_request)
     ledger_claim(&ledger, claims, 3, on_reply, &calls);
     expect_sent(
         server,
-        "PREPARE chime_claim: SELECT job_id, suspended, reason, ahead FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+        "PREPARE chime_claim: SELECT job_id, suspended, reason, ahead, run_id FROM chime.claim($1, $2, $3, $4, $5, $6, "
+        "$7, $8)",
         "EXECUTE chime_claim(" TOKEN ", {42,42}, {3,3}, {\"schedule\",\"schedule\"}, {" SLOT "," SLOT "}, "
         "{" SLOT_BEFORE "," SLOT_BEFORE "}, {1001,1001}, "
         "{\"2026-03-27T00:00:00.5Z\",\"2026-03-27T00:00:00.5Z\"})",
-        "PREPARE chime_reclaim: SELECT job_id, NULL, NULL, NULL FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
+        "PREPARE chime_reclaim: SELECT job_id, NULL, NULL, NULL, run_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
         "EXECUTE chime_reclaim(" TOKEN ", {42}, {\"manual\"}, {" SLOT "}, {1001}, "
         "{\"2026-03-27T00:00:00.5Z\"})",
         "SYNC");
-    answer_rows(server, 4, "42", NULL, NULL, NULL, "9000000000", NULL, NULL, NULL, NULL, "55", "suspended by ann", NULL,
-                NULL, NULL, NULL, "56");
-    answer_rows(server, 4, "7", NULL, NULL, NULL, "-1", NULL, NULL, NULL);
+    answer_rows(server, 5, "42", NULL, NULL, NULL, "11", "9000000000", NULL, NULL, NULL, "12", NULL, "55",
+                "suspended by ann", NULL, NULL, NULL, NULL, NULL, "56", NULL);
+    answer_rows(server, 5, "7", NULL, NULL, NULL, "13", "-1", NULL, NULL, NULL, "14");
     read_with(granted);
 }
 END_TEST

@@ -5,7 +5,11 @@
 #include "support/pg/one_run_queue.h"
 #include "support/process/suite.h"
 
-#define PREPARE_PERFORM "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8)"
+#define PREPARE_PERFORM \
+    "PREPARE chime_perform: SELECT rows, residue FROM chime.perform($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+
+#define BEFORE "1970-01-01T00:05:00Z"
+#define SET "QUERY SELECT pg_catalog.set_config($1, $2, false)"
 
 /* --- a text that runs at most once -------------------------------------------------------------------------------- */
 
@@ -138,7 +142,8 @@ START_TEST(a_transactional_text_is_performed_and_marked_in_one_statement)
     job.options->lock_timeout = USEC_PER_SEC;
     push_and_start();
     expect_sent(server, PREPARE_PERFORM,
-                "EXECUTE chime_perform(token, 42, schedule, " SLOT ", 1000, UPDATE t SET a = 1, f, NULL)", "SYNC");
+                "EXECUTE chime_perform(token, 42, schedule, " SLOT ", 1000, UPDATE t SET a = 1, f, NULL, NULL)",
+                "SYNC");
     answer_row(server, "5", "f");
     settle(loop);
     expect_end(0, RUN_END_KNOWN, RUN_SUCCEEDED, "");
@@ -155,7 +160,7 @@ START_TEST(a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it)
         const char *payload;
         const char *sent;
     } cases[] = {{"SELECT f($1)", DELIVERY_TRANSACTIONAL, "it's",
-                  "EXECUTE chime_perform(token, 42, event, " SLOT ", NULL, SELECT f($1), t, it's)"},
+                  "EXECUTE chime_perform(token, 42, event, " SLOT ", NULL, SELECT f($1), t, it's, NULL)"},
                  {"SELECT f($1)", DELIVERY_AT_MOST_ONCE, "it's", "QUERY SELECT f($1)(it's) text"},
                  {"SELECT f($1)", DELIVERY_AT_LEAST_ONCE, "", "QUERY SELECT f($1)() text"},
                  {"SELECT f($1)", DELIVERY_AT_MOST_ONCE, NULL, "QUERY SELECT f($1)(NULL) text"},
@@ -176,16 +181,61 @@ START_TEST(a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it)
 }
 END_TEST
 
+/* A slot of every five minutes. */
+START_TEST(the_slot_goes_with_a_text_that_has_a_use_for_it)
+{
+    static const struct {
+        const char *text;
+        enum delivery delivery;
+        const char *sent;
+    } cases[] = {{"SELECT f($slot)", DELIVERY_AT_MOST_ONCE,
+                  "QUERY SELECT f($2   )(NULL, " SLOT ", " BEFORE ", " BEFORE ", " SLOT ", 17, 1)"
+                  " text timestamptz timestamptz timestamptz timestamptz bigint integer"},
+                 {"SELECT f($slot)", DELIVERY_TRANSACTIONAL,
+                  "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, SELECT f($2   ), t, NULL, {\"" SLOT
+                  "\",\"" BEFORE "\",\"" BEFORE "\",\"" SLOT "\",\"17\",\"1\"})"},
+                 {"SELECT current_setting('chime.run_id')", DELIVERY_TRANSACTIONAL,
+                  "EXECUTE chime_perform(token, 42, schedule, " SLOT
+                  ", NULL, SELECT current_setting('chime.run_id'), t, NULL, {\"" SLOT "\",\"" BEFORE "\",\"" BEFORE
+                  "\",\"" SLOT "\",\"17\",\"1\"})"}};
+    become_command(cases[_i].text, cases[_i].delivery);
+    become_scheduled("*/5 * * * *");
+    push_and_start();
+    if (cases[_i].delivery == DELIVERY_TRANSACTIONAL) {
+        expect_sent(server, PREPARE_PERFORM);
+    }
+    expect_sent(server, cases[_i].sent, "SYNC");
+}
+END_TEST
+
+START_TEST(its_settings_are_set_before_a_text_that_may_read_them_goes_out)
+{
+    static const char *const texts[] = {"CALL load($slot)", "SELECT 1; SELECT current_setting('chime.slot')"};
+    become_command(texts[_i], DELIVERY_AT_MOST_ONCE);
+    become_scheduled("*/5 * * * *");
+    push_and_start();
+    expect_sent(server, SET "(chime.payload, )", SET "(chime.slot, " SLOT ")", SET "(chime.previous_slot, " BEFORE ")",
+                SET "(chime.interval_start, " BEFORE ")", SET "(chime.interval_end, " SLOT ")",
+                SET "(chime.run_id, 17)", SET "(chime.attempt, 1)", "SYNC");
+    expect_nothing_sent(server);
+    for (int i = 0; i < 7; i++) {
+        answer_row(server, "");
+    }
+    settle(loop);
+    expect_sent(server, _i == 0 ? "QUERY CALL load($2   )(..." : "TEXT SELECT 1; SELECT current_setting('chime.slot')");
+}
+END_TEST
+
 START_TEST(a_text_that_only_reads_says_so)
 {
     static const struct {
         const char *text;
         const char *sent;
-    } cases[] = {
-        {"/* a */ SELECT 1", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, /* a */ SELECT 1, t, NULL)"},
-        {"SELECT 1; SELECT 2",
-         "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, SELECT 1; SELECT 2, f, NULL)"},
-        {"", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, , f, NULL)"}};
+    } cases[] = {{"/* a */ SELECT 1",
+                  "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, /* a */ SELECT 1, t, NULL, NULL)"},
+                 {"SELECT 1; SELECT 2",
+                  "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, SELECT 1; SELECT 2, f, NULL, NULL)"},
+                 {"", "EXECUTE chime_perform(token, 42, schedule, " SLOT ", NULL, , f, NULL, NULL)"}};
     become_command(cases[_i].text, DELIVERY_TRANSACTIONAL);
     push_and_start();
     expect_sent(server, PREPARE_PERFORM, cases[_i].sent, "SYNC");
@@ -243,6 +293,8 @@ int main(void)
     tcase_add_test(tests, a_session_that_goes_while_a_transaction_is_undone_leaves_a_known_failure);
     tcase_add_test(tests, a_transactional_text_is_performed_and_marked_in_one_statement);
     tcase_add_loop_test(tests, a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it, 0, 6);
+    tcase_add_loop_test(tests, the_slot_goes_with_a_text_that_has_a_use_for_it, 0, 3);
+    tcase_add_loop_test(tests, its_settings_are_set_before_a_text_that_may_read_them_goes_out, 0, 2);
     tcase_add_loop_test(tests, a_text_that_only_reads_says_so, 0, 3);
     tcase_add_test(tests, rows_may_be_unknown);
     tcase_add_test(tests, views_are_refreshed_and_marked_in_one_statement);
