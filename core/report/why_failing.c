@@ -15,7 +15,8 @@
 static const char failing_sql[] =
     "SELECT s.consecutive_failures,"
     "       (SELECT f.slot FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot LIMIT 1),"
-    "       (SELECT concat_ws(' ', f.sqlstate, left(split_part(f.message, E'\n', 1), 500))"
+    "       (SELECT concat_ws(' ', f.sqlstate, left(split_part(coalesce(f.message, f.reason, f.state::text),"
+    "                                                          E'\n', 1), 500))"
     "          FROM chime.run_history f WHERE " FAILED_SINCE " ORDER BY f.slot DESC LIMIT 1),"
     "       (SELECT string_agg(d.name, ', ' ORDER BY d.name) FROM " FIRST_DOWNSTREAMS ")"
     "  FROM chime.job j JOIN chime.job_state s USING (job_id)"

@@ -160,7 +160,7 @@ COMMENT ON FUNCTION chime.alter_view_for IS 'changes what is said of a view that
 -- What somebody gave its relation, or built on it, is named, and nothing is dropped. Triggers on sources that nobody
 -- else follows stay, since only a table's owner drops them, and do nothing.
 CREATE OR REPLACE FUNCTION chime.drop_view_for(p_caller name, p_declared jsonb) RETURNS jsonb
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' SET client_min_messages = warning AS $$
 DECLARE
     v_view chime.view;
     v_relations regclass[];

@@ -116,7 +116,7 @@ BEGIN ATOMIC
     tables AS (
         SELECT coalesce(string_agg(t, ', ' ORDER BY t), (SELECT string_agg(DISTINCT m.relation::text, ', ') FROM missing m)) AS names FROM unnest(p_tables) AS t)
     SELECT CASE WHEN (SELECT count(*) FILTER (WHERE m.statement IS NULL) > 0 FROM missing m)
-                THEN format('no index can find one group in %s: %s made there by what is not IMMUTABLE, such as a time of day or text that depends on the session',
+                THEN format('no index can find one group in %s: %s made there by what is not IMMUTABLE, such as a time of day or text that depends on the session (AT TIME ZONE ''UTC'' makes a day that does not)',
                             t.names, array_to_string(p_view.grain, ', ') || CASE cardinality(p_view.grain) WHEN 1 THEN ' is' ELSE ' are' END)
                 ELSE format('no index finds one group in %s%s', t.names,
                             (SELECT ': ' || string_agg(m.statement, '; ' ORDER BY m.statement) || CASE count(*) WHEN 1 THEN ' makes' ELSE ' make' END || ' it keyed' FROM missing m HAVING count(*) > 0)) END
