@@ -63,7 +63,8 @@ static const char *reason_of_too_large(enum delivery delivery)
 static struct ledger_verdict judge(const struct lead *lead, const struct unfinished_run *unfinished, bool too_large)
 {
     const struct scheduled *scheduled = scheduler_find(lead->scheduler, unfinished->job_id);
-    struct ledger_verdict verdict = {.run_id = unfinished->run_id, .retry_at = INSTANT_NONE};
+    struct ledger_verdict verdict = {
+        .job_id = unfinished->job_id, .run_id = unfinished->run_id, .retry_at = INSTANT_NONE};
     if (scheduled == NULL || unfinished->done) {
         verdict.reason = "its session is gone, and its job is no longer configured";
         return verdict;

@@ -654,8 +654,8 @@ bool ledger_read_unfinished(const struct pg_reply *reply, struct unfinished_run 
     *unfinished = xrealloc(*unfinished, *count + rows + 1, sizeof(**unfinished));
     *from = 0;
     for (size_t row = 0; row < rows; row++) {
-        if (pg_reply_value(reply, 0, row, 1) == NULL) {
-            *from = atoll(pg_reply_value(reply, 0, row, 0));
+        if (pg_reply_value(reply, 0, row, 0) == NULL) {
+            *from = atoll(pg_reply_value(reply, 0, row, 1));
             return true;
         }
         if (!read_unfinished(reply, row, &(*unfinished)[*count], err)) {
@@ -673,18 +673,19 @@ void ledger_adopt(const struct ledger *ledger, const struct ledger_verdict *verd
     char decided[INSTANT_TEXT_SIZE];
     columns_init(&columns);
     for (size_t i = 0; i < count; i++) {
-        columns_int(&columns, 0, verdicts[i].run_id);
-        columns_bool(&columns, 1, verdicts[i].again);
-        columns_instant(&columns, 2, verdicts[i].again ? verdicts[i].retry_at : INSTANT_NONE);
-        columns_text(&columns, 3, verdicts[i].reason);
-        columns_instant(&columns, 4, verdicts[i].outcome_at);
+        columns_int(&columns, 0, verdicts[i].job_id);
+        columns_int(&columns, 1, verdicts[i].run_id);
+        columns_bool(&columns, 2, verdicts[i].again);
+        columns_instant(&columns, 3, verdicts[i].again ? verdicts[i].retry_at : INSTANT_NONE);
+        columns_text(&columns, 4, verdicts[i].reason);
+        columns_instant(&columns, 5, verdicts[i].outcome_at);
     }
     columns_close(&columns);
-    const char *parameters[] = {ledger->token,     columns.values[0],           columns.values[1], columns.values[2],
-                                columns.values[3], instant_format(at, decided), columns.values[4]};
+    const char *parameters[] = {ledger->token,     columns.values[0], columns.values[1],           columns.values[2],
+                                columns.values[3], columns.values[4], instant_format(at, decided), columns.values[5]};
     ledger_send_one(ledger, NULL,
                     "SELECT run_id, ended, kind, slot, attempt, started_at, finished_at FROM chime.adopt($1, $2, $3, "
-                    "$4, $5, $6, $7)",
+                    "$4, $5, $6, $7, $8)",
                     COUNT_OF(parameters), parameters, callback, data);
     columns_finish(&columns);
 }

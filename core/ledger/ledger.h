@@ -66,6 +66,7 @@ struct unfinished_run {
 };
 
 struct ledger_verdict {
+    int64_t job_id;
     int64_t run_id;
     bool again;
     instant retry_at;   /* when again */
@@ -204,7 +205,7 @@ size_t ledger_read_grants(const struct pg_reply *reply, struct ledger_grant **gr
 /* NULL: it is not among them. */
 const struct ledger_grant *ledger_find_grant(const struct ledger_grant *sorted, size_t count, int64_t job_id);
 
-/* A page of them: of the live runs that follow the one of number `from`. */
+/* A page of them: of the live runs of the jobs that follow job `from`. */
 void ledger_unfinished(const struct ledger *ledger, const int *known, size_t known_count, int64_t from,
                        pg_callback *callback, void *data);
 /* Appends those of a page to a list of xrealloc; `from`: where the next page begins, 0: there is none. False: a run is

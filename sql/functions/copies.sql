@@ -73,6 +73,7 @@ CREATE OR REPLACE FUNCTION chime.adopt_copy() RETURNS TABLE (original text, lost
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_token uuid;
+    v_jobs bigint[];
     v_runs bigint[];
 BEGIN
     PERFORM FROM chime.leader FOR UPDATE;
@@ -85,8 +86,9 @@ BEGIN
     DELETE FROM chime.follower;
     UPDATE chime.listener w SET state = 'off', reason = NULL, pid = NULL, backend_start = NULL;
     SELECT t.token INTO v_token FROM chime.take_over(NULL, 'pgchime adopt-copy', NULL, chime.system_identifier(), NULL) t;
-    SELECT coalesce(array_agg(r.run_id), '{}'), count(*) FILTER (WHERE r.done_at IS NULL) INTO v_runs, lost_runs FROM chime.run r;
-    PERFORM chime.adopt(v_token, v_runs, array_fill(false, ARRAY[cardinality(v_runs)]),
+    SELECT coalesce(array_agg(r.job_id), '{}'), coalesce(array_agg(r.run_id), '{}'), count(*) FILTER (WHERE r.done_at IS NULL)
+      INTO v_jobs, v_runs, lost_runs FROM chime.run r;
+    PERFORM chime.adopt(v_token, v_jobs, v_runs, array_fill(false, ARRAY[cardinality(v_runs)]),
                         array_fill(NULL::timestamptz, ARRAY[cardinality(v_runs)]),
                         array_fill('it was live in the database that this is a copy of'::text, ARRAY[cardinality(v_runs)]),
                         clock_timestamp());

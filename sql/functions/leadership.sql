@@ -74,13 +74,14 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.follow IS 'writes down that an instance follows, with the fingerprint of its configuration';
 
--- By the ends of indexes: a takeover does not wait for a table to be read.
+-- By the end of an index, and of no more live runs than a leader usually has: a takeover does not wait for a table to
+-- be read.
 CREATE OR REPLACE FUNCTION chime.last_written() RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     SELECT greatest((SELECT l.since FROM chime.leader l),
                     (SELECT max(h.finished_at) FROM (SELECT x.finished_at FROM chime.run_history x ORDER BY x.slot DESC LIMIT 20) h),
-                    (SELECT max(r.claimed_at) FROM (SELECT x.claimed_at FROM chime.run x ORDER BY x.run_id DESC LIMIT 20) r));
+                    (SELECT max(r.claimed_at) FROM (SELECT x.claimed_at FROM chime.run x LIMIT 500) r));
 END;
 COMMENT ON FUNCTION chime.last_written IS 'an instant at which a leader wrote to this ledger, of the latest there are';
 

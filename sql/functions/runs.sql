@@ -100,53 +100,78 @@ RETURNS TABLE (job_id bigint, state chime.run_state)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
-DECLARE v_first timestamptz := (SELECT min(x) FROM unnest(p_slot) AS x);
+DECLARE
+    v_first timestamptz := (SELECT min(x) FROM unnest(p_slot) AS x);
+    v_log text[];
+    v_jobs bigint[];
+    v_states chime.run_state[];
 BEGIN
-    RETURN QUERY
-    WITH ended AS (
-        SELECT e.job_id, p_kind[n] AS kind, p_slot[n] AS slot, p_state[n] AS state, p_started[n] AS started_at,
-               p_finished[n] AS finished_at, p_rows[n] AS rows, p_sqlstate[n] AS sqlstate, p_message[n] AS message,
-               p_reason[n] AS reason, p_log[n] AS log, coalesce(p_outcome_at[n], p_finished[n]) AS outcome_at
-        FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
-    ), taken AS (
-        DELETE FROM chime.run r USING ended e
-         WHERE r.job_id = ANY (p_job) AND r.slot >= v_first AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot AND r.token = p_token
-        RETURNING r.run_id, r.job_id, r.kind, r.slot,
-                  CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
-                  r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at,
-                  date_part('epoch', e.finished_at - e.started_at) * 1000000 AS took -- extract would count in numeric
-    ), kept AS (
-        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
-                                       finished_at, rows, sqlstate, message, reason)
-        SELECT t.run_id, t.job_id, t.kind, t.slot, t.state, t.attempt, t.pid, t.epoch, t.claimed_at, t.started_at,
-               t.finished_at, t.rows, t.sqlstate, t.message, t.reason
-        FROM taken t
-        WHERE t.log = 'all' OR (t.log = 'errors' AND t.state <> 'succeeded')
-        ON CONFLICT (job_id, kind, slot) DO NOTHING
-    )
-    UPDATE chime.job_state s
-       SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
-           missed_after = t.kind = 'schedule' AND s.missed_at > t.slot
-                          AND EXISTS (SELECT FROM chime.missed m WHERE m.job_id = t.job_id AND m.first_slot > t.slot AND m.first_slot <= t.finished_at),
-           last_duration_us = t.took,
-           last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
-           consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
-                                       WHEN t.state IN ('failed', 'timed_out', 'lost') THEN s.consecutive_failures + 1
-                                       ELSE s.consecutive_failures END,
-           runs = s.runs + 1,
-           successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
-           failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
-           skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END,
-           skipped_in_a_row = CASE WHEN t.state = 'skipped' THEN s.skipped_in_a_row + 1 ELSE 0 END,
-           last_rows = CASE WHEN t.state = 'succeeded' THEN t.rows ELSE s.last_rows END,
-           typical_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.typical_us + (t.took - s.typical_us) / 8, t.took, s.typical_us)
-                             ELSE s.typical_us END,
-           spread_us = CASE WHEN t.state = 'succeeded' THEN coalesce(s.spread_us + (abs(t.took - s.typical_us) - s.spread_us) / 4, s.spread_us, 0)
-                            ELSE s.spread_us END,
-           recent = (s.recent << 4) | chime.outcome_code(t.state), recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
-      FROM taken t
-     WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
-    RETURNING s.job_id, t.state;
+    LOOP
+        BEGIN
+            WITH ended AS (
+                SELECT e.job_id, p_kind[n] AS kind, p_slot[n] AS slot, p_state[n] AS state, p_started[n] AS started_at,
+                       p_finished[n] AS finished_at, p_rows[n] AS rows, p_sqlstate[n] AS sqlstate, p_message[n] AS message,
+                       p_reason[n] AS reason, p_log[n] AS log, coalesce(p_outcome_at[n], p_finished[n]) AS outcome_at
+                FROM unnest(p_job) WITH ORDINALITY AS e (job_id, n)
+            ), taken AS (
+                DELETE FROM chime.run r USING ended e
+                 WHERE r.job_id = ANY (p_job) AND r.slot >= v_first AND r.job_id = e.job_id AND r.kind = e.kind AND r.slot = e.slot
+                   AND r.token = p_token
+                RETURNING r.run_id, r.job_id, r.kind, r.slot,
+                          CASE WHEN r.done_at IS NULL THEN e.state ELSE 'succeeded' END AS state, r.attempt, r.pid, r.epoch,
+                          r.claimed_at, e.started_at, e.finished_at, e.rows, e.sqlstate, e.message, e.reason, e.log, e.outcome_at,
+                          date_part('epoch', e.finished_at - e.started_at) * 1000000 AS took -- extract would count in numeric
+            ), kept AS (
+                INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at,
+                                               finished_at, rows, sqlstate, message, reason)
+                SELECT t.run_id, t.job_id, t.kind, t.slot, t.state, t.attempt, t.pid, t.epoch, t.claimed_at, t.started_at,
+                       t.finished_at, t.rows, t.sqlstate, t.message, t.reason
+                FROM taken t
+                WHERE t.log = 'all' OR (t.log = 'errors' AND t.state <> 'succeeded')
+            ), counted AS (
+                UPDATE chime.job_state s
+                   SET last_end = t.finished_at, last_outcome = t.state, outcome_at = t.outcome_at,
+                       missed_after = t.kind = 'schedule' AND s.missed_at > t.slot
+                                      AND EXISTS (SELECT FROM chime.missed m
+                                                  WHERE m.job_id = t.job_id AND m.first_slot > t.slot AND m.first_slot <= t.finished_at),
+                       last_duration_us = t.took,
+                       last_success = CASE WHEN t.state = 'succeeded' THEN t.finished_at ELSE s.last_success END,
+                       consecutive_failures = CASE WHEN t.state = 'succeeded' THEN 0
+                                                   WHEN t.state IN ('failed', 'timed_out', 'lost') THEN s.consecutive_failures + 1
+                                                   ELSE s.consecutive_failures END,
+                       runs = s.runs + 1,
+                       successes = s.successes + CASE WHEN t.state = 'succeeded' THEN 1 ELSE 0 END,
+                       failures = s.failures + CASE WHEN t.state IN ('failed', 'timed_out', 'lost') THEN 1 ELSE 0 END,
+                       skips = s.skips + CASE WHEN t.state = 'skipped' THEN 1 ELSE 0 END,
+                       skipped_in_a_row = CASE WHEN t.state = 'skipped' THEN s.skipped_in_a_row + 1 ELSE 0 END,
+                       last_rows = CASE WHEN t.state = 'succeeded' THEN t.rows ELSE s.last_rows END,
+                       typical_us = CASE WHEN t.state = 'succeeded'
+                                         THEN coalesce(s.typical_us + (t.took - s.typical_us) / 8, t.took, s.typical_us) ELSE s.typical_us END,
+                       spread_us = CASE WHEN t.state = 'succeeded'
+                                        THEN coalesce(s.spread_us + (abs(t.took - s.typical_us) - s.spread_us) / 4, s.spread_us, 0)
+                                        ELSE s.spread_us END,
+                       recent = (s.recent << 4) | chime.outcome_code(t.state),
+                       recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
+                  FROM taken t
+                 WHERE s.job_id = ANY (p_job) AND s.job_id = t.job_id
+                RETURNING s.job_id, t.state
+            )
+            SELECT array_agg(c.job_id), array_agg(c.state) INTO v_jobs, v_states FROM counted c;
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            -- A slot ran already, while the clock was ahead: the row that the history has of it stays. That is rare.
+            -- With ON CONFLICT each row would cost 48 bytes of WAL more.
+            v_log := ARRAY(SELECT CASE WHEN EXISTS (SELECT FROM chime.run_history h
+                                                    WHERE h.job_id = w.job_id AND h.kind = p_kind[n] AND h.slot = p_slot[n] OFFSET 0)
+                                       THEN 'off' ELSE p_log[n] END
+                           FROM unnest(p_job) WITH ORDINALITY AS w (job_id, n) ORDER BY n);
+            IF v_log = p_log THEN
+                RAISE;
+            END IF;
+            p_log := v_log;
+        END;
+    END LOOP;
+    RETURN QUERY SELECT c.job_id, v_states[c.n] FROM unnest(v_jobs) WITH ORDINALITY AS c (job_id, n);
 END $$;
 COMMENT ON ROUTINE chime.finish IS 'the leader moves runs that ended into the history, with state, rows and message';
 
@@ -194,37 +219,35 @@ COMMENT ON FUNCTION chime.skip IS 'p_outcome: the skip counts as the job''s outc
 -- waiting for its retry keeps its attempt. What is kept of them, the job's log_runs says. p_at: when the leader decided
 -- that; p_outcome_at: when those that come after got to know each outcome (NULL: at p_at). The history says when a run
 -- was done.
-CREATE OR REPLACE FUNCTION chime.adopt(p_token uuid, p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
+CREATE OR REPLACE FUNCTION chime.adopt(p_token uuid, p_job bigint[], p_run bigint[], p_again boolean[], p_retry_at timestamptz[],
                             p_reason text[], p_at timestamptz, p_outcome_at timestamptz[] DEFAULT NULL)
 RETURNS TABLE (run_id bigint, ended chime.run_state, kind chime.run_kind, slot timestamptz, attempt smallint, started_at timestamptz,
                finished_at timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
-DECLARE
-    v_epoch bigint := chime.require_leader(p_token);
-    v_jobs bigint[] := ARRAY(SELECT r.job_id FROM chime.run r WHERE r.run_id = ANY (p_run));
+DECLARE v_epoch bigint := chime.require_leader(p_token);
 BEGIN
     RETURN QUERY
     WITH verdict AS (
         SELECT v.*, r.job_id, coalesce(j.options ->> 'log_runs', 'all') AS log
         FROM unnest(p_run, p_again, p_retry_at, p_reason, p_outcome_at) AS v (run_id, again, retry_at, reason, outcome_at)
-        JOIN (SELECT o.run_id, o.job_id FROM chime.run o WHERE o.run_id = ANY (p_run) OFFSET 0) r ON r.run_id = v.run_id -- in no other order
-        LEFT JOIN (SELECT k.job_id, k.options FROM chime.job k WHERE k.job_id = ANY (v_jobs)) j ON j.job_id = r.job_id
+        JOIN (SELECT o.run_id, o.job_id FROM chime.run o WHERE o.job_id = ANY (p_job) OFFSET 0) r ON r.run_id = v.run_id -- in no other order
+        LEFT JOIN (SELECT k.job_id, k.options FROM chime.job k WHERE k.job_id = ANY (p_job)) j ON j.job_id = r.job_id
     ), noted AS (
         INSERT INTO chime.attempt (job_id, kind, slot, attempt, run_id, state, pid, epoch, finished_at, message)
         SELECT r.job_id, r.kind, r.slot, r.attempt, r.run_id, 'lost', r.pid, r.epoch, p_at, v.reason
         FROM chime.run r JOIN verdict v USING (run_id)
-        WHERE r.run_id = ANY (p_run) AND v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
+        WHERE r.job_id = ANY (p_job) AND v.again AND r.pid IS NOT NULL AND r.done_at IS NULL AND v.log <> 'off'
     ), again AS (
         UPDATE chime.run r
            SET token = p_token, epoch = v_epoch, retry_at = v.retry_at, pid = NULL, backend_start = NULL,
                attempt = r.attempt + CASE WHEN r.pid IS NULL THEN 0 ELSE 1 END
-          FROM verdict v WHERE r.run_id = ANY (p_run) AND r.run_id = v.run_id AND v.again AND r.done_at IS NULL
+          FROM verdict v WHERE r.job_id = ANY (p_job) AND r.run_id = v.run_id AND v.again AND r.done_at IS NULL
         RETURNING r.run_id
     ), ended AS (
         DELETE FROM chime.run r USING verdict v
-         WHERE r.run_id = ANY (p_run) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
+         WHERE r.job_id = ANY (p_job) AND r.run_id = v.run_id AND (NOT v.again OR r.done_at IS NOT NULL)
         RETURNING r.*, v.reason, v.log, coalesce(v.outcome_at, p_at) AS outcome_at, coalesce(r.done_at, p_at) AS finished_at,
                   (CASE WHEN r.done_at IS NULL THEN 'lost' ELSE 'succeeded' END)::chime.run_state AS state
     ), kept AS (
@@ -246,7 +269,7 @@ BEGIN
                successes = s.successes + CASE WHEN e.state = 'succeeded' THEN 1 ELSE 0 END,
                failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END,
                recent = (s.recent << 4) | chime.outcome_code(e.state), recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
-          FROM ended e WHERE s.job_id = ANY (v_jobs) AND s.job_id = e.job_id
+          FROM ended e WHERE s.job_id = ANY (p_job) AND s.job_id = e.job_id
     )
     SELECT a.run_id, NULL::chime.run_state, NULL::chime.run_kind, NULL::timestamptz, NULL::smallint, NULL::timestamptz, NULL::timestamptz FROM again a
     UNION ALL SELECT e.run_id, e.state, e.kind, e.slot, e.attempt, e.started_at, e.finished_at FROM ended e;
@@ -441,8 +464,8 @@ COMMENT ON ROUTINE chime.miss IS 'writes slots that nobody is to run: one row fo
 -- Live runs that no session of this leader works on: claimed by an earlier leader, or for a session that is gone. A
 -- session of an earlier leader that is still there is ended (or, without the right to, waited for): until it is `gone`
 -- nothing may be said of its run. p_known: sessions this leader holds.
--- A page: of the p_limit live runs that follow run p_from. Where more may follow, a last row has the run_id to go on
--- from, and no job.
+-- A page: the live runs of the jobs that follow job p_from, p_limit runs and what else the last of these jobs has.
+-- Where more may follow, a last row has the job_id to go on from, and no run.
 CREATE OR REPLACE FUNCTION chime.unfinished_runs(p_token uuid, p_known integer[], p_from bigint DEFAULT 0, p_limit integer DEFAULT 1000)
 RETURNS TABLE (run_id bigint, job_id bigint, kind chime.run_kind, slot timestamptz, attempt smallint, waits boolean,
                retry_at timestamptz, gone boolean, own boolean, done boolean, missed_after boolean)
@@ -457,11 +480,11 @@ DECLARE
 BEGIN
     PERFORM chime.require_leader(p_token);
     FOR v_run IN SELECT r.*, a.pid IS NOT NULL AS alive
-                 FROM (SELECT * FROM chime.run o WHERE o.run_id > p_from ORDER BY o.run_id LIMIT p_limit) r
+                 FROM (SELECT * FROM chime.run o WHERE o.job_id > p_from ORDER BY o.job_id FETCH FIRST (p_limit) ROWS WITH TIES) r
                  LEFT JOIN pg_stat_activity a ON a.pid = r.pid AND (a.backend_start IS NULL OR a.backend_start = r.backend_start)
     LOOP
         v_seen := v_seen + 1;
-        v_last := greatest(v_last, v_run.run_id);
+        v_last := greatest(v_last, v_run.job_id);
         CONTINUE WHEN v_run.token = p_token AND (v_run.pid IS NULL OR v_run.pid = ANY (p_known));
         run_id := v_run.run_id; job_id := v_run.job_id; kind := v_run.kind; slot := v_run.slot; attempt := v_run.attempt;
         waits := v_run.pid IS NULL; retry_at := v_run.retry_at; own := v_run.token = p_token;
@@ -480,8 +503,8 @@ BEGIN
         END IF;
         RETURN NEXT;
     END LOOP;
-    IF v_seen = p_limit THEN
-        run_id := v_last; job_id := NULL;
+    IF v_seen >= p_limit THEN
+        run_id := NULL; job_id := v_last;
         RETURN NEXT;
     END IF;
 END $$;

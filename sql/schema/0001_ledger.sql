@@ -128,34 +128,36 @@ COMMENT ON COLUMN chime.job.problem IS 'why the leader cannot run this version; 
 COMMENT ON COLUMN chime.job.changed IS 'the transaction that made or edited it last';
 COMMENT ON COLUMN chime.job.keep IS 'of a job made by SQL: how long runs that ended stay in the history; NULL: as long as those of all jobs';
 
+-- The order of columns matters: an update that stays on its page logs what lies between the first byte that changed and
+-- the last. A claim changes the first columns, the end of a run those from typical_us to runs.
 CREATE TABLE chime.job_state (
     job_id               bigint PRIMARY KEY REFERENCES chime.job ON DELETE CASCADE,
     last_slot            timestamptz NOT NULL CHECK (last_slot BETWEEN '0001-01-01Z' AND '9999-12-31Z'),
     last_start           timestamptz,
-    last_end             timestamptz,
-    last_success         timestamptz,
-    last_outcome         chime.run_state,
-    last_duration_us     bigint,
-    consecutive_failures integer NOT NULL DEFAULT 0,
-    ahead                tstzmultirange NOT NULL DEFAULT '{}',
-    cursor_skipped       boolean NOT NULL DEFAULT false,
-    outcome_at           timestamptz,
-    missed_at            timestamptz,
-    missed_after         boolean NOT NULL DEFAULT false,
-    suspended_at         timestamptz,
-    suspended_by         text,
-    suspended_until      timestamptz,
-    suspend_reason       text,
-    runs                 bigint NOT NULL DEFAULT 0,
-    successes            bigint NOT NULL DEFAULT 0,
     failures             bigint NOT NULL DEFAULT 0,
     skips                bigint NOT NULL DEFAULT 0,
     skipped_in_a_row     bigint NOT NULL DEFAULT 0,
     last_rows            bigint,
+    recent_older         bigint NOT NULL DEFAULT 0,
+    recent               bigint NOT NULL DEFAULT 0,
     typical_us           double precision,
     spread_us            double precision,
-    recent               bigint NOT NULL DEFAULT 0,
-    recent_older         bigint NOT NULL DEFAULT 0
+    last_duration_us     bigint,
+    last_end             timestamptz,
+    last_success         timestamptz,
+    outcome_at           timestamptz,
+    successes            bigint NOT NULL DEFAULT 0,
+    runs                 bigint NOT NULL DEFAULT 0,
+    last_outcome         chime.run_state,
+    consecutive_failures integer NOT NULL DEFAULT 0,
+    missed_at            timestamptz,
+    suspended_at         timestamptz,
+    suspended_until      timestamptz,
+    cursor_skipped       boolean NOT NULL DEFAULT false,
+    missed_after         boolean NOT NULL DEFAULT false,
+    ahead                tstzmultirange NOT NULL DEFAULT '{}',
+    suspended_by         text,
+    suspend_reason       text
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 -- Few, and written only when a job begins or ceases to fail or to be suspended.
 CREATE INDEX job_state_failing ON chime.job_state (job_id) WHERE consecutive_failures > 0;
@@ -190,17 +192,18 @@ COMMENT ON COLUMN chime.job_state.skips IS 'slots and decisions that a policy sk
 
 CREATE SEQUENCE chime.run_id CACHE 32;
 
+-- Columns of both tables by their width: none is padded.
 CREATE TABLE chime.run (
     run_id        bigint NOT NULL DEFAULT nextval('chime.run_id'),
     job_id        bigint NOT NULL,
-    kind          chime.run_kind NOT NULL,
     slot          timestamptz NOT NULL,
     token         uuid NOT NULL,
     epoch         bigint NOT NULL,
-    pid           integer,
-    backend_start timestamptz,
-    attempt       smallint NOT NULL DEFAULT 1,
     claimed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    backend_start timestamptz,
+    kind          chime.run_kind NOT NULL,
+    pid           integer,
+    attempt       smallint NOT NULL DEFAULT 1,
     retry_at      timestamptz,
     started_at    timestamptz,
     done_at       timestamptz,
@@ -209,8 +212,7 @@ CREATE TABLE chime.run (
     PRIMARY KEY (job_id, kind, slot)
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
         autovacuum_vacuum_cost_delay = 0);
-CREATE INDEX run_number ON chime.run (run_id);
-COMMENT ON TABLE chime.run IS 'live runs only: claimed, running, or waiting for their next attempt';
+COMMENT ON TABLE chime.run IS 'live runs only: claimed, running, or waiting for their next attempt. Few, so that no index finds one by its number';
 COMMENT ON COLUMN chime.run.done_at IS
     'set, with rows and message, by the transaction that did the work: it succeeded, and the leader''s next batch moves it to the history';
 COMMENT ON COLUMN chime.run.pid IS 'with backend_start, the session it was claimed for; NULL while it waits for a retry';
@@ -218,16 +220,16 @@ COMMENT ON COLUMN chime.run.pid IS 'with backend_start, the session it was claim
 CREATE TABLE chime.run_history (
     run_id      bigint NOT NULL,
     job_id      bigint NOT NULL,
-    kind        chime.run_kind NOT NULL,
     slot        timestamptz NOT NULL,
-    state       chime.run_state NOT NULL,
-    attempt     smallint NOT NULL,
-    pid         integer,
     epoch       bigint NOT NULL,
     claimed_at  timestamptz,
     started_at  timestamptz,
     finished_at timestamptz NOT NULL,
     rows        bigint,
+    kind        chime.run_kind NOT NULL,
+    state       chime.run_state NOT NULL,
+    pid         integer,
+    attempt     smallint NOT NULL,
     sqlstate    text,
     message     text,
     reason      text,

@@ -108,8 +108,8 @@ START_TEST(a_change_is_retried_cancelled_adopted_and_ended_as_any_other_run)
     expect("SELECT claim(2, 'event', 0, 6)", "granted");
     expect("SELECT concat_ws(' ', job_id, kind, gone) FROM chime.unfinished_runs('" LEDGER_SQL_TOKEN "', '{}')",
            "2 event t");
-    expect("SELECT ended FROM chime.adopt('" LEDGER_SQL_TOKEN "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}',"
-           " '{gone}', at(7))",
+    expect("SELECT ended FROM chime.adopt('" LEDGER_SQL_TOKEN "', '{2}', ARRAY(SELECT run_id FROM chime.run), '{f}',"
+           " '{NULL}', '{gone}', at(7))",
            "lost");
     expect("SELECT state FROM chime.run_history WHERE kind = 'event'", "lost");
 }

@@ -9,6 +9,7 @@
 #include "support/cluster/cluster.h"
 #include "support/ledger/ledger_sql.h"
 #include "support/ledger/runs.h"
+#include "support/process/files.h"
 #include "support/process/suite.h"
 
 static struct cluster *cluster;
@@ -136,7 +137,8 @@ static const char *const refusing[] = {
     "SELECT chime.acknowledge('" LEDGER_SQL_STALE "', '{1}', at(1))",
     "SELECT chime.suspend_failing('" LEDGER_SQL_STALE "', '{1}', '{x}', at(1))",
     "SELECT chime.resume_expired('" LEDGER_SQL_STALE "', '{1}', ARRAY[at(1)])",
-    "SELECT chime.adopt('" LEDGER_SQL_STALE "', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}', at(1))",
+    "SELECT chime.adopt('" LEDGER_SQL_STALE
+    "', '{1}', ARRAY(SELECT run_id FROM chime.run), '{f}', '{NULL}', '{x}', at(1))",
     "SELECT chime.sync_jobs('" LEDGER_SQL_STALE "', '[]', '{}', at(1), false)",
     "SELECT chime.remove_others('" LEDGER_SQL_STALE "', '{}', at(1), false)",
     "SELECT chime.request_population('" LEDGER_SQL_STALE "', at(1))",
@@ -195,6 +197,65 @@ START_TEST(a_slot_that_is_in_the_history_already_stays_there_as_it_was)
     expect("SELECT string_agg(state::text, ',') FROM chime.run_history", "failed");
     expect("SELECT concat_ws(' ', runs, successes, last_outcome) FROM chime.job_state WHERE job_id = 1",
            "2 1 succeeded");
+}
+END_TEST
+
+START_TEST(a_slot_of_a_batch_that_is_in_the_history_already_keeps_no_other_out)
+{
+    expect("SELECT run(1, 1, 'failed', 'all')", "t");
+    cluster_execute(cluster, "UPDATE chime.job_state SET last_slot = at(0) WHERE job_id = 1;"
+                             "SELECT claim(n, 'schedule', 0, 1) FROM generate_series(1, 3) n");
+    expect(
+        "SELECT string_agg(concat_ws(' ', job_id, state), ',' ORDER BY job_id) FROM chime.finish('" LEDGER_SQL_TOKEN
+        "', '{1,2,3}', '{schedule,schedule,schedule}', ARRAY[at(1), at(1), at(1)], '{succeeded,timed_out,succeeded}',"
+        " ARRAY[at(1), at(1), at(1)], ARRAY[at(2), at(2), at(2)], '{1,1,1}', '{NULL,NULL,NULL}', '{NULL,NULL,NULL}',"
+        " '{NULL,NULL,NULL}', '{all,errors,errors}')",
+        "1 succeeded,2 timed_out,3 succeeded");
+    expect("SELECT string_agg(concat_ws(' ', job_id, state), ',' ORDER BY job_id) FROM chime.run_history",
+           "1 failed,2 timed_out");
+    expect("SELECT string_agg(concat_ws(' ', runs, last_outcome), ',' ORDER BY job_id) FROM chime.job_state",
+           "2 succeeded,1 timed_out,1 succeeded");
+    expect("SELECT count(*) FROM chime.run", "0");
+}
+END_TEST
+
+/* Pages are of jobs: one that ends in the middle of a job's runs would leave out the rest of them. */
+START_TEST(a_page_of_unfinished_runs_has_all_those_of_its_last_job)
+{
+    static const char page[] = "SELECT string_agg(concat_ws(' ', job_id, run_id IS NULL), ',') FROM"
+                               " chime.unfinished_runs('" LEDGER_SQL_TOKEN "', '{}', %d, 1)";
+    cluster_execute(cluster, "SELECT claim(n, 'schedule', 0, 1) FROM generate_series(1, 3) n;"
+                             "SELECT claim(2, 'event', 1, 2), claim(2, 'change', 1, 3)");
+    static const char *const pages[] = {"1 f,1 t", "2 f,2 f,2 f,2 t", "3 f,3 t", NULL};
+    for (int from = 0; from < 4; from++) {
+        char *sql = files_path(page, from);
+        expect(sql, pages[from]);
+        free(sql);
+    }
+}
+END_TEST
+
+/* 883 when this was written, in batches of 250. The least of five, since a page may be cleaned up in between. */
+#define RUN_WAL_MAX 960
+#define BATCH "generate_series(1, 100) n"
+
+START_TEST(a_run_writes_no_more_wal_than_it_has_to)
+{
+    double least = 1e9;
+    ledger_sql_jobs(cluster, 97);
+    for (int slot = 0; slot < 6; slot++) {
+        char *before = cluster_value(cluster, "SELECT pg_current_wal_insert_lsn()");
+        cluster_execute_format(cluster, "SELECT claim(n, 'schedule', %d, %d) FROM " BATCH, slot, slot + 1);
+        cluster_execute_format(cluster, "SELECT finish(n, 'schedule', %d, 'succeeded', 'all') FROM " BATCH, slot + 1);
+        char *sql = files_path("SELECT (pg_current_wal_insert_lsn() - '%s') / 100", before);
+        char *bytes = cluster_value(cluster, sql);
+        least = slot > 0 && atof(bytes) < least ? atof(bytes) : least;
+        free(before);
+        free(sql);
+        free(bytes);
+    }
+    expect("SELECT count(*) FROM chime.run_history", "600");
+    ck_assert_msg(least <= RUN_WAL_MAX, "a run wrote %.0f bytes of WAL, more than %d", least, RUN_WAL_MAX);
 }
 END_TEST
 
@@ -339,6 +400,9 @@ int main(void)
     tcase_add_test(cases, what_is_done_is_not_done_twice);
     tcase_add_test(cases, a_claim_of_another_definition_or_of_a_job_that_sleeps_is_left_out);
     tcase_add_test(cases, a_slot_that_is_in_the_history_already_stays_there_as_it_was);
+    tcase_add_test(cases, a_slot_of_a_batch_that_is_in_the_history_already_keeps_no_other_out);
+    tcase_add_test(cases, a_page_of_unfinished_runs_has_all_those_of_its_last_job);
+    tcase_add_test(cases, a_run_writes_no_more_wal_than_it_has_to);
     tcase_add_test(cases, a_join_moves_its_cursor_as_a_schedule_does_and_remembers_that_it_was_skipped);
     tcase_add_test(cases, a_skip_of_a_schedule_is_none_of_a_join_and_need_not_be_an_outcome);
     tcase_add_test(cases, the_skips_of_a_job_join_and_a_job_whose_cursor_stands_elsewhere_is_left_out);

@@ -317,7 +317,7 @@ START_TEST(unfinished_runs_are_kept_as_log_runs_says_and_counted)
                              "UPDATE chime.run SET done_at = at(2) WHERE job_id = 1");
     cluster_execute(cluster,
                     "CREATE TABLE verdict AS SELECT r.job_id, a.ended FROM chime.run r, chime.adopt('" LEDGER_SQL_TOKEN
-                    "', ARRAY(SELECT run_id FROM chime.run ORDER BY job_id), '{f,f,t}',"
+                    "', '{1,2,3}', ARRAY(SELECT run_id FROM chime.run ORDER BY job_id), '{f,f,t}',"
                     " ARRAY[NULL, NULL, at(5)], '{gone,gone,gone}', at(4)) a WHERE a.run_id = r.run_id");
     expect("SELECT string_agg(concat_ws(' ', job_id, ended), ';' ORDER BY job_id) FROM verdict",
            "1 succeeded;2 lost;3");

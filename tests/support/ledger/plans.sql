@@ -144,9 +144,9 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('remove others', 'SELECT chime.remove_others(plans.token(), plans.jobs(500, 1), plans.at(1), true)'),
 ('listener', 'SELECT chime.note_listener(plans.token(), 1, now())'),
 ('end listener', 'SELECT chime.end_listener(plans.token())'),
-('adopt', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.each($1, false), plans.each($1, plans.at(1)),'
+('adopt', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.jobs($1), plans.each($1, false), plans.each($1, plans.at(1)),'
           ' plans.each($1, ''gone''::text), plans.at(1))'),
-('adopt again', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.each($1, true), plans.each($1, plans.at(1)),'
+('adopt again', 'SELECT run_id, ended FROM chime.adopt(plans.token(), plans.jobs($1), plans.jobs($1), plans.each($1, true), plans.each($1, plans.at(1)),'
                 ' plans.each($1, ''gone''::text), plans.at(1))'),
 ('begin jobs', 'SELECT * FROM chime.begin_jobs(plans.token(), plans.jobs($1), plans.at(1))'),
 ('begin anew', 'SELECT chime.begin_anew(1001)'),
@@ -222,6 +222,7 @@ UPDATE plans.statement SET base = b.base
                ('its runs', 1500),          -- all of them
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;
+UPDATE plans.statement SET base = 10000 WHERE name = 'cancel'; -- by its number, for which chime.run has no index: reads all live runs
 UPDATE plans.statement SET part = 8 WHERE name = 'take over'; -- when the last leader wrote: asks each for its latest slots
 
 -- --- all of them -----------------------------------------------------------------------------------------------------

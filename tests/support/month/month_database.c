@@ -406,6 +406,7 @@ static void recovery_known(void *data, const struct pg_reply *reply)
         MONTH_REQUIRE(month, it, unfinished->done == it->committed && unfinished->waits == !it->has_session);
         MONTH_REQUIRE(month, it, unfinished->missed_after == (it->missed_from != INSTANT_NONE));
         adoption->verdicts[i] = (struct ledger_verdict){
+            .job_id = unfinished->job_id,
             .run_id = unfinished->run_id,
             .again = it->retry_at != INSTANT_NONE,
             .retry_at = it->retry_at,

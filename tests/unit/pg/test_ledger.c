@@ -281,10 +281,10 @@ static void unfinished(const struct pg_reply *reply)
     size_t count = 0;
     int64_t from;
     ck_assert(ledger_read_unfinished(reply, &found, &count, &from, NULL));
-    ck_assert_int_eq(from, 902);
+    ck_assert_int_eq(from, 43);
     ck_assert_uint_eq(count, 2);
     ck_assert(ledger_read_unfinished(reply, &found, &count, &from, NULL));
-    ck_assert_int_eq(from, 902);
+    ck_assert_int_eq(from, 43);
     ck_assert_uint_eq(count, 4); /* the next page goes behind it */
     ck_assert_int_eq(found[0].run_id, 900);
     ck_assert_int_eq(found[0].job_id, 42);
@@ -309,7 +309,7 @@ START_TEST(unfinished_runs_are_asked_for_with_the_sessions_that_are_known)
                 "EXECUTE chime_unfinished_runs(" TOKEN ", {1000,1001}, 500)", "SYNC");
     answer_rows(server, 11, "900", "42", "schedule", "2026-03-27 01:30:00+00", "2", "t", "2026-03-27 01:30:00+00", "f",
                 "t", "f", "t", "901", "43", "manual", "2026-03-27 01:30:00+00", "1", "f", NULL, "t", "f", "t", "f",
-                "902", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+                NULL, "43", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     read_with(unfinished);
 }
 END_TEST
@@ -351,13 +351,18 @@ static void adopted(const struct pg_reply *reply)
 START_TEST(verdicts_say_which_runs_go_on_and_when_and_the_answer_what_became_of_them)
 {
     const struct ledger_verdict verdicts[] = {
-        {.run_id = 900, .again = true, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = "it may run again"},
-        {.run_id = 901, .again = false, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = NULL}};
+        {.job_id = 42,
+         .run_id = 900,
+         .again = true,
+         .retry_at = at(SLOT),
+         .outcome_at = at(SLOT),
+         .reason = "it may run again"},
+        {.job_id = 43, .run_id = 901, .again = false, .retry_at = at(SLOT), .outcome_at = at(SLOT), .reason = NULL}};
     ledger_adopt(&ledger, verdicts, 2, at(SLOT), on_reply, &calls);
     expect_sent(server,
                 "QUERY SELECT run_id, ended, kind, slot, attempt, started_at, finished_at FROM chime.adopt($1, $2, $3, "
-                "$4, $5, $6, $7)(" TOKEN ", {900,901}, {t,f}, {" SLOT ",NULL}, {\"it may run again\",NULL}, " SLOT
-                ", {" SLOT "," SLOT "})",
+                "$4, $5, $6, $7, $8)(" TOKEN ", {42,43}, {900,901}, {t,f}, {" SLOT
+                ",NULL}, {\"it may run again\",NULL}, " SLOT ", {" SLOT "," SLOT "})",
                 "SYNC");
     answer_rows(server, 2, "900", NULL, "901", "lost", "902", "asleep");
     read_with(adopted);
