@@ -19,7 +19,7 @@ set(slow_tests
     freshness function_set import_across import_extension import_live job_calls keep_view_roles keyed keyed_capture keyed_columns
     keyed_corpus keyed_full keyed_log keyed_proof keyed_property keyed_reasons keyed_statements keyed_values
     keyed_watch large_catalog leadership ledger_day ledger_growth ledger_policies ledger_upgrade listener made modes
-    plans plugins_live policies reload retention retention_cold retention_refusals role_sessions roles runs sample
+    plans plugins_live policies reload retention retention_cold retention_refusals role_sessions role_views roles runs sample
     schedule_sql security seeds seen_faults several sinks sql_jobs sql_roles sql_scale upkeep verify_nightly
     view_forms views_actions views_telemetry views_training waiting)
 

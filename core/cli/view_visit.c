@@ -13,6 +13,7 @@ struct known_view {
     char *schema;
     char *relation;
     char *name;
+    char *owner; /* NULL: the daemon's */
 };
 
 struct known_views {
@@ -24,7 +25,10 @@ static bool add_views(struct visit *visit, void *data, struct error *err)
 {
     struct known_views *all = data;
     struct pg_rows rows;
-    if (!pg_client_query(visit->client, "SELECT view_schema, relation FROM chime.view ORDER BY relation, view_schema",
+    if (!pg_client_query(visit->client,
+                         "SELECT view_schema, relation, NULL FROM chime.view UNION ALL"
+                         " SELECT view_schema, relation, owner FROM chime.role_view"
+                         " ORDER BY 3 NULLS FIRST, relation, view_schema",
                          NULL, 0, &rows, err)) {
         return false;
     }
@@ -32,8 +36,10 @@ static bool add_views(struct visit *visit, void *data, struct error *err)
     for (size_t row = 0; row < rows.count; row++) {
         const char *schema = pg_rows_value(&rows, row, 0);
         const char *relation = pg_rows_value(&rows, row, 1);
+        const char *owner = pg_rows_value(&rows, row, 2);
         all->views[all->count++] = (struct known_view){visit->database, xstrdup(schema), xstrdup(relation),
-                                                       xasprintf("%s.%s", schema, relation)};
+                                                       xasprintf("%s.%s", schema, relation),
+                                                       owner != NULL ? xstrdup(owner) : NULL};
     }
     pg_rows_finish(&rows);
     return true;
@@ -45,6 +51,7 @@ static void known_views_finish(struct known_views *all)
         free(all->views[i].schema);
         free(all->views[i].relation);
         free(all->views[i].name);
+        free(all->views[i].owner);
     }
     free(all->views);
 }
@@ -83,13 +90,29 @@ static int refuse_ambiguous(const struct known_view *first, const struct known_v
     return fail(&err);
 }
 
-/* NULL when it is refused. */
+static int refuse_role(const struct known_view *view)
+{
+    struct error err;
+    error_set(&err, ERROR_REFUSED, "view \"%s\" is kept by role %s, and only that role computes it", view->name,
+              view->owner);
+    error_hint(
+        &err,
+        "pgchime run %s/%s refreshes it; as role %s: SELECT chime.refresh_view('%s', true) makes it equal to its "
+        "definition and says what differed",
+        view->owner, view->relation, view->owner, view->name);
+    return fail(&err);
+}
+
+/* NULL when it is refused. A view of the daemon's goes before one of a role. */
 static const struct known_view *choose(const struct known_views *all, const char *name, int *status)
 {
     const struct known_view *chosen = NULL;
     for (size_t i = 0; i < all->count; i++) {
         const struct known_view *view = &all->views[i];
         if (strcmp(view->relation, name) != 0 && strcmp(view->name, name) != 0) {
+            continue;
+        }
+        if (chosen != NULL && chosen->owner == NULL && view->owner != NULL && strcmp(view->name, name) != 0) {
             continue;
         }
         if (chosen != NULL) {
@@ -118,8 +141,11 @@ static void explain_lock(struct error *err)
 static int visit_there(const struct invocation *invocation, const struct known_view *view,
                        view_visit_function *function, void *data)
 {
-    struct view_visit visit = {
-        .invocation = invocation, .schema = view->schema, .relation = view->relation, .name = view->name};
+    struct view_visit visit = {.invocation = invocation,
+                               .schema = view->schema,
+                               .relation = view->relation,
+                               .name = view->name,
+                               .owner = view->owner};
     struct error err;
     int status = EXIT_OK;
     if (!visit_open(&visit.visit, view->database, &err) || !function(&visit, data, &err)) {
@@ -136,13 +162,17 @@ static int visit_each(const struct invocation *invocation, const struct known_vi
 {
     int status = EXIT_OK;
     for (size_t i = 0; i < count; i++) {
+        if (views[i].owner != NULL) {
+            continue;
+        }
         int failed = visit_there(invocation, &views[i], function, data);
         status = status == EXIT_OK ? failed : status;
     }
     return status;
 }
 
-int visit_views(const struct invocation *invocation, const char *name, view_visit_function *function, void *data)
+static int visit_known(const struct invocation *invocation, const char *name, bool of_anyone,
+                       view_visit_function *function, void *data)
 {
     int status;
     struct config *config = load_config(invocation, &status);
@@ -156,9 +186,23 @@ int visit_views(const struct invocation *invocation, const char *name, view_visi
         status = status == EXIT_OK ? failed : status;
     } else {
         const struct known_view *view = choose(&all, name, &status);
-        status = view != NULL ? visit_there(invocation, view, function, data) : status;
+        if (view != NULL) {
+            status = view->owner != NULL && !of_anyone ? refuse_role(view)
+                                                       : visit_there(invocation, view, function, data);
+        }
     }
     known_views_finish(&all);
     config_free(config);
     return status;
+}
+
+int visit_views(const struct invocation *invocation, const char *name, view_visit_function *function, void *data)
+{
+    return visit_known(invocation, name, false, function, data);
+}
+
+int visit_view_of_anyone(const struct invocation *invocation, const char *name, view_visit_function *function,
+                         void *data)
+{
+    return visit_known(invocation, name, true, function, data);
 }

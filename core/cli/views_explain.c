@@ -37,10 +37,14 @@ static bool explain_there(struct view_visit *visit, void *data, struct error *er
 {
     struct pg_rows rows;
     (void)data;
-    if (!pg_client_query(visit->visit.client,
-                         "SELECT chime.explain_view(v) FROM chime.view v"
-                         " WHERE v.view_schema OPERATOR(pg_catalog.=) $1 AND v.relation OPERATOR(pg_catalog.=) $2",
-                         (const char *const[]){visit->schema, visit->relation}, 2, &rows, err)) {
+    if (!pg_client_query(
+            visit->visit.client,
+            visit->owner == NULL
+                ? "SELECT chime.explain_view(v) FROM chime.view v"
+                  " WHERE v.view_schema OPERATOR(pg_catalog.=) $1 AND v.relation OPERATOR(pg_catalog.=) $2"
+                : "SELECT chime.explain_role_view(v) FROM chime.role_view v"
+                  " WHERE v.view_schema OPERATOR(pg_catalog.=) $1 AND v.relation OPERATOR(pg_catalog.=) $2",
+            (const char *const[]){visit->schema, visit->relation}, 2, &rows, err)) {
         return false;
     }
     print(visit->invocation, visit->name, &rows);
@@ -89,7 +93,7 @@ static int views_explain_run(const struct invocation *invocation)
     const char *name = invocation->arguments[0];
     size_t length = strlen(name);
     bool is_file = strchr(name, '/') != NULL || (length > 4 && strcmp(name + length - 4, ".sql") == 0);
-    return is_file ? explain_file(invocation, name) : visit_views(invocation, name, explain_there, NULL);
+    return is_file ? explain_file(invocation, name) : visit_view_of_anyone(invocation, name, explain_there, NULL);
 }
 
 const struct command command_views_explain = {

@@ -78,7 +78,7 @@ BEGIN
     RETURN NEXT chime.explain_cost(p_view);
     RETURN QUERY SELECT * FROM chime.explain_lag(p_view);
 END $$;
-COMMENT ON ROUTINE chime.explain_view IS 'by what a view is keyed and what its writers pay, or why it is full and which index would change that: some lines for people';
+COMMENT ON ROUTINE chime.explain_view(chime.view) IS 'by what a view is keyed and what its writers pay, or why it is full and which index would change that: some lines for people';
 
 -- As if it were installed, under a name that nobody has, and nothing of it stays: no lock on a source but that of
 -- reading it. NULL stands for what chime.install_view finds out by itself.

@@ -324,6 +324,7 @@ BEGIN
         WHEN 'alter_view' THEN NEW.answer := chime.alter_view_for(NEW.caller, v_arguments);
         WHEN 'drop_view' THEN NEW.answer := chime.drop_view_for(NEW.caller, v_arguments);
         WHEN 'refresh_view' THEN NEW.answer := chime.refresh_view_for(NEW.caller, v_arguments);
+        WHEN 'explain_view' THEN NEW.answer := chime.explain_view_for(NEW.caller, v_arguments);
         ELSE NEW.answer := chime.answer_role_view_call(NEW.verb, NEW.caller, v_arguments);
     END CASE;
     RETURN NEW;

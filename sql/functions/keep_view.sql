@@ -208,6 +208,14 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.refresh_view_for IS 'refreshes a view in the caller''s transaction';
 
+CREATE OR REPLACE FUNCTION chime.explain_view_for(p_caller name, p_declared jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM chime.require_keeper(p_caller);
+    RETURN jsonb_build_object('lines', to_jsonb(ARRAY(SELECT chime.explain_view(chime.find_view(p_declared ->> 'name')))));
+END $$;
+COMMENT ON FUNCTION chime.explain_view_for IS 'what chime.explain_view says of a view, for an administrator';
+
 -- By a leader that begins, after its plugins: generated functions may be of another version.
 CREATE OR REPLACE FUNCTION chime.install_kept_by_sql() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -275,6 +283,14 @@ BEGIN
                 ELSE chime.drop_role_view(name) END;
 END $$;
 COMMENT ON FUNCTION chime.drop_view IS 'drops a view that chime.keep_view made, with its relations and its job';
+
+CREATE OR REPLACE FUNCTION chime.explain_view(name text) RETURNS SETOF text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY SELECT jsonb_array_elements_text(chime.call_for_view(
+        CASE WHEN chime.is_administrator(current_user) THEN 'explain_view' ELSE 'role_view_explain' END, jsonb_build_object('name', name)) -> 'lines');
+END $$;
+COMMENT ON FUNCTION chime.explain_view(text) IS 'by what a view is keyed and what its writers pay, or why it is full: as pgchime views explain, for whoever keeps it';
 
 CREATE OR REPLACE FUNCTION chime.refresh_view(name text, whole boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$

@@ -102,7 +102,7 @@ BEGIN
             UNION ALL
             SELECT concat_ws(' ', 'root', r.relation, t) FROM read r CROSS JOIN LATERAL chime.inheritance_roots(r.relation) AS t
             UNION ALL
-            SELECT concat_ws(' ', 'table', c.oid, c.relnamespace, c.relname, c.relkind, c.relpersistence, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
+            SELECT concat_ws(' ', 'table', c.oid, c.relnamespace, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relacl, c.relowner) FROM read r JOIN pg_class c ON c.oid = r.relation
             UNION ALL
             SELECT concat_ws(' ', 'part', c.oid, c.relkind, c.relpersistence) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
             JOIN pg_class c ON c.oid = t WHERE t <> r.relation

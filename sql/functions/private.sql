@@ -44,7 +44,7 @@ BEGIN
         chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text),
         chime.keep_view(text, text, text[], text, text, text, text, text, text, text, text, text),
         chime.alter_view(text, text, text[], text, text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean),
-        chime.wait_fresh(text, interval)
+        chime.explain_view(text), chime.wait_fresh(text, interval)
     TO pgchime_jobs;
     PERFORM chime.grant_to_keepers();
 END $$;
@@ -72,9 +72,9 @@ RETURN 'alter_role_view as_of as_view call_for_view capture_events clause_column
     'group_scans has_grain_index inheritance_roots inheritance_tree is_administrator is_column is_constant is_of_scan joined_scans judge_role_view '
     'keep_role_view kept_columns kept_of key_equality key_index_of keys_limit likely_key links_to live_of make_role_view map_of_scan mark_function '
     'mark_triggers marks_name meaning node_conditions node_fields node_items outlook output_entries over_alias owned_relation parse_definition plan_nodes '
-    'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions reads_whole refresh_if_due refresh_role_groups refresh_role_view '
+    'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions refuse_full reads_whole refresh_if_due refresh_role_groups refresh_role_view '
     'refresh_role_whole refuse_hidden hold_role_sources refuse_reserved_names refuse_role_doubles relations_read remake_role_view require_one_statement require_role_relations role_view_fits '
-    'role_view_groups role_view_looks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole tables_read '
+    'role_view_groups role_view_looks role_view_marks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole silence_role_view tables_read '
     'take_role_marks uncapturable unfollow_role_view unfollowable unique_columns unique_columns_below unique_columns_of_table unkeyable unmarked_columns '
     'unproven_words unrestricted_scans unsteady view_query without_brackets without_domain without_relabel';
 COMMENT ON FUNCTION chime.keeper_functions IS 'their names';

@@ -178,7 +178,9 @@ BEGIN
     IF p_view.mode = 'strict' THEN
         RAISE EXCEPTION 'view %.% is strict, and %', p_view.view_schema, p_view.relation, p_view.full_reason
             USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = format('mend that, or give it mode "auto"; once: pgchime refresh --full %s', p_view.relation);
+                  HINT = format('mend that, or give it mode "auto"; once: %s',
+                                CASE WHEN p_view.plugin IS NULL THEN format('SELECT chime.refresh_view(%L, true)', p_view.relation)
+                                     ELSE 'pgchime refresh --full ' || p_view.relation END);
     END IF;
 END $$;
 COMMENT ON ROUTINE chime.refuse_full IS 'raises for a strict view, which is not to be refreshed whole because it cannot be keyed';

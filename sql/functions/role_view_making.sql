@@ -17,6 +17,7 @@ BEGIN
     v_view.grain := p_view.grain;
     v_view.stamps := '{}';
     v_view.mode := p_view.mode;
+    v_view.full_reason := p_view.full_reason;
     v_view.definition := p_view.definition;
     v_view.search_path := p_view.search_path;
     v_view.timezone := p_view.timezone;
@@ -204,9 +205,9 @@ COMMENT ON FUNCTION chime.prove_role_view IS 'by which columns a view of the cal
 -- view's.
 -- 64 MB: past that nothing is written, and the next refresh does everything. Each writer
 -- locks the table of marks, so that a refresh, which locks it too, also waits for a writer that wrote none for this.
-CREATE OR REPLACE FUNCTION chime.mark_function(p_marks text, p_source regclass, p_captured name[]) RETURNS text
+CREATE OR REPLACE FUNCTION chime.mark_function(p_create text, p_marks text, p_source regclass, p_captured name[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', p_marks,
+RETURN format('%s FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L', p_create, p_marks,
     chime.fill_template($body$
     BEGIN
         LOCK TABLE {{marks}} IN ROW EXCLUSIVE MODE;
@@ -259,6 +260,45 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.role_view_sources IS 'the sources that a keyed view of a role follows';
 
+-- By their names and what is in them, whatever the view follows by now: a table or function of the caller's that has
+-- such a name by chance is none.
+CREATE OR REPLACE FUNCTION chime.role_view_marks(p_view chime.role_view)
+RETURNS TABLE (name name, marks text, marking oid, kept oid)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT coalesce(p.proname, c.relname), format('%I.%I', p_view.view_schema, coalesce(p.proname, c.relname)), p.oid, c.oid
+    FROM (SELECT p.oid, p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+          WHERE n.nspname = p_view.view_schema AND p.proname ~ ('^' || p_view.relation || '__m[0-9]+$') AND p.pronargs = 0
+            AND p.prorettype = 'trigger'::regtype AND pg_get_userbyid(p.proowner) = current_user
+            AND (p.prosrc LIKE '%(chime_whole)%' OR p.prosrc = ' BEGIN RETURN NULL; END ')) AS p
+    FULL JOIN (SELECT c.oid, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = p_view.view_schema AND c.relname ~ ('^' || p_view.relation || '__m[0-9]+$') AND c.relkind = 'r'
+                 AND pg_get_userbyid(c.relowner) = current_user
+                 AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'chime_whole')) AS c ON c.relname = p.proname
+    WHERE (SELECT has_schema_privilege(n.oid, 'USAGE') FROM pg_namespace n WHERE n.nspname = p_view.view_schema);
+END;
+COMMENT ON FUNCTION chime.role_view_marks IS 'tables of marks and trigger functions that a view of the caller''s has or had';
+
+-- Nobody waits for it: what cannot be had at once stays until the view is keyed again, or dropped.
+CREATE OR REPLACE FUNCTION chime.silence_role_view(p_view chime.role_view) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' SET client_min_messages = warning AS $$
+DECLARE v_marks record;
+BEGIN
+    FOR v_marks IN SELECT * FROM chime.role_view_marks(p_view) LOOP
+        BEGIN
+            IF v_marks.marking IS NOT NULL THEN
+                EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NULL; END $f$', v_marks.marks);
+            END IF;
+            IF v_marks.kept IS NOT NULL THEN
+                EXECUTE format('DROP TABLE %s', v_marks.marks);
+            END IF;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected OR insufficient_privilege OR dependent_objects_still_exist THEN
+            NULL;
+        END;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.silence_role_view IS 'lets what captures changes for a view that the caller keeps do nothing, and drops its marks';
+
 -- Makes what captures changes of a view's sources, as far as it is not there. lock_timeout: writers of a source wait
 -- while its triggers are made.
 CREATE OR REPLACE FUNCTION chime.follow_role_view(p_view chime.role_view) RETURNS void
@@ -267,14 +307,17 @@ DECLARE
     v_source record;
     v_columns text;
 BEGIN
-    FOR v_source IN SELECT * FROM chime.role_view_sources(p_view) LOOP
+    FOR v_source IN SELECT s.*, m.kept, m.marking FROM chime.role_view_sources(p_view) AS s LEFT JOIN chime.role_view_marks(p_view) AS m ON m.marks = s.marks LOOP
         SELECT string_agg(format('%I %s%s', a.attname, format_type(a.atttypid, NULL), chime.collation_of(a.attrelid, a.attname)), ', ' ORDER BY u.n)
           INTO v_columns FROM unnest(v_source.captured) WITH ORDINALITY AS u (name, n) JOIN pg_attribute a ON a.attrelid = v_source.source AND a.attname = u.name;
-        EXECUTE format('DROP TABLE IF EXISTS %s', v_source.marks);
+        IF v_source.kept IS NOT NULL THEN
+            EXECUTE format('DROP TABLE %s', v_source.marks);
+        END IF;
         EXECUTE format('CREATE TABLE %s (%s, chime_whole boolean NOT NULL DEFAULT false) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)',
                        v_source.marks, v_columns);
         EXECUTE format('COMMENT ON TABLE %s IS %L', v_source.marks, format('marks of %s for %s, which its refreshes take', v_source.source::regclass, p_view.relation));
-        EXECUTE chime.mark_function(v_source.marks, v_source.source, v_source.captured);
+        EXECUTE chime.mark_function(CASE WHEN v_source.marking IS NULL THEN 'CREATE' ELSE 'CREATE OR REPLACE' END,
+                                    v_source.marks, v_source.source, v_source.captured);
         EXECUTE format('REVOKE ALL ON FUNCTION %s() FROM PUBLIC', v_source.marks);
         PERFORM chime.mark_triggers(p_view, v_source.source, v_source.marks, true);
     END LOOP;

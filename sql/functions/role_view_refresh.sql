@@ -162,6 +162,9 @@ DECLARE
 BEGIN
     v_view.key := p_key;
     SELECT * INTO v_proven FROM chime.prove_role_view(v_view);
+    IF v_proven.sources <> p_view.sources THEN
+        PERFORM chime.silence_role_view(p_view);
+    END IF;
     RETURN jsonb_populate_record(NULL::chime.role_view, chime.call_for_view('role_view_proof', jsonb_build_object(
         'name', p_view.view_schema || '.' || p_view.relation, 'key', p_key, 'grain', v_proven.grain, 'reason', v_proven.reason,
         'sources', v_proven.sources, 'asked', chime.outlook(v_view))) -> 'view');
@@ -210,6 +213,9 @@ BEGIN
                     v_view.full_reason := 'its marks cannot be made: ' || SQLERRM;
             END;
         END IF;
+    END IF;
+    IF v_view.full_reason IS NOT NULL AND NOT p_whole THEN
+        PERFORM chime.refuse_full(chime.as_view(v_view));
     END IF;
     v_reason := coalesce(v_view.full_reason, CASE WHEN p_whole THEN 'asked for' WHEN v_looks IS NULL THEN 'changes are not captured yet'
                                                   WHEN v_last.fingerprint IS NULL THEN 'the first time'
@@ -311,32 +317,37 @@ COMMENT ON FUNCTION chime.alter_role_view IS 'changes a view that the caller kee
 CREATE OR REPLACE FUNCTION chime.unfollow_role_view(p_view chime.role_view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET lock_timeout = '10s' AS $$
 DECLARE
+    v_marks record;
     v_source record;
     v_event chime.capture_event;
 BEGIN
-    FOR v_source IN SELECT s.*, pg_has_role(c.relowner, 'USAGE') AS owned FROM chime.role_view_sources(p_view) AS s JOIN pg_class c ON c.oid = s.source LOOP
-        CONTINUE WHEN NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = p_view.view_schema
-                                  AND p.proname = p_view.relation || '__m' || v_source.number AND p.pronargs = 0 AND pg_get_userbyid(p.proowner) = current_user
-                                  AND has_schema_privilege(n.oid, 'USAGE'));
-        EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NULL; END $f$', v_source.marks);
+    FOR v_marks IN SELECT * FROM chime.role_view_marks(p_view) LOOP
+        IF v_marks.marking IS NOT NULL THEN
+            EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RETURN NULL; END $f$', v_marks.marks);
+        END IF;
+        FOR v_source IN SELECT c.oid::regclass AS name, pg_has_role(c.relowner, 'USAGE') AS owned FROM pg_class c
+                        WHERE c.oid IN (SELECT t.tgrelid FROM pg_trigger t WHERE t.tgfoid = v_marks.marking) LOOP
+            BEGIN
+                IF v_source.owned THEN
+                    FOR v_event IN SELECT * FROM chime.capture_events() LOOP
+                        EXECUTE format('DROP TRIGGER IF EXISTS chime_kept_%s_%s ON %s', p_view.view_id, v_event.event, v_source.name);
+                    END LOOP;
+                ELSE
+                    PERFORM chime.mark_triggers(p_view, v_source.name, v_marks.marks, false);
+                END IF;
+            EXCEPTION WHEN insufficient_privilege THEN
+                NULL;
+            END;
+        END LOOP;
         BEGIN
-            IF v_source.owned THEN
-                FOR v_event IN SELECT * FROM chime.capture_events() LOOP
-                    EXECUTE format('DROP TRIGGER IF EXISTS chime_kept_%s_%s ON %s', p_view.view_id, v_event.event, v_source.source::regclass);
-                END LOOP;
-            ELSE
-                PERFORM chime.mark_triggers(p_view, v_source.source, v_source.marks, false);
+            IF v_marks.marking IS NOT NULL THEN
+                EXECUTE format('DROP FUNCTION %s()', v_marks.marks);
             END IF;
-        EXCEPTION WHEN insufficient_privilege THEN
-            NULL;
-        END;
-        BEGIN
-            EXECUTE format('DROP FUNCTION %s()', v_source.marks);
         EXCEPTION WHEN dependent_objects_still_exist THEN
             NULL; -- with its triggers, which are the table's owner's to drop
         END;
-        IF chime.owned_relation(p_view.view_schema, p_view.relation || '__m' || v_source.number) IS NOT NULL THEN
-            EXECUTE format('DROP TABLE %s', v_source.marks);
+        IF v_marks.kept IS NOT NULL THEN
+            EXECUTE format('DROP TABLE %s', v_marks.marks);
         END IF;
     END LOOP;
 END $$;

@@ -60,7 +60,7 @@ BEGIN
     v_view.target_lag := coalesce((chime.duration_us(replace(chime.check_target_lag(p_declared ->> 'target_lag'), ' ', '')) / 1000000
                                    * interval '1 second'),
                                   CASE WHEN p_declared ? 'schedule' THEN NULL WHEN p_old.view_id IS NOT NULL THEN p_old.target_lag ELSE interval '1 second' END);
-    PERFORM chime.one_of(v_view.mode, 'mode', 'auto', 'keyed', 'full');
+    PERFORM chime.one_of(v_view.mode, 'mode', 'auto', 'keyed', 'strict', 'full');
     IF p_declared ->> 'frozen' <> '' OR p_declared ? 'revisit' OR p_declared ->> 'target_lag' IN ('downstream', 'none') OR p_declared ->> 'schedule' = 'none' THEN
         RAISE EXCEPTION 'frozen, revisit, ''downstream'' and ''none'' are not for a view that a role keeps' USING ERRCODE = 'feature_not_supported',
             HINT = 'name a target_lag or a schedule; views of administrators have the others';
@@ -270,6 +270,8 @@ BEGIN
         WHEN 'role_view_look' THEN RETURN chime.begin_role_refresh(p_caller, p_arguments);
         WHEN 'role_view_proof' THEN RETURN chime.note_role_view_proof(p_caller, p_arguments);
         WHEN 'role_view_refresh' THEN RETURN chime.note_role_view_refresh(p_caller, p_arguments);
+        WHEN 'role_view_explain' THEN RETURN jsonb_build_object('lines', to_jsonb(ARRAY(
+            SELECT chime.explain_role_view(chime.role_view_of(p_caller, p_arguments ->> 'name')))));
         WHEN 'role_view_end' THEN RETURN chime.end_role_view(p_caller, p_arguments);
         ELSE RAISE EXCEPTION 'there is no call "%"', left(p_verb, 80) USING ERRCODE = 'case_not_found', HINT = 'chime.schedule and its like make the calls';
     END CASE;
@@ -277,6 +279,33 @@ END $$;
 COMMENT ON FUNCTION chime.answer_role_view_call IS 'what a role''s session asks of the ledger for a view that it keeps';
 
 -- --- what is to be seen ----------------------------------------------------------------------------------------------
+
+-- Of what its owner's sessions told: nothing is planned for it.
+CREATE OR REPLACE FUNCTION chime.explain_role_view(p_view chime.role_view) RETURNS SETOF text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT l.line FROM (
+        SELECT 1 AS n, 0 AS source, CASE WHEN p_view.full_reason IS NULL THEN 'keyed by:   ' || array_to_string(p_view.grain, ', ')
+                                         ELSE 'full:       ' || p_view.full_reason END AS line
+        UNION ALL
+        SELECT 2, 0, 'unique by:  ' || array_to_string(p_view.key, ', ')
+        UNION ALL
+        SELECT 3, s.number, format('writes to %s.%s:  INSERT, UPDATE and DELETE leave a small mark (%s)', s.item ->> 'schema', s.item ->> 'table',
+                                   (SELECT string_agg(c, ', ') FROM jsonb_array_elements_text(s.item -> 'captured') AS c))
+        FROM jsonb_array_elements(p_view.sources) WITH ORDINALITY AS s (item, number)
+        UNION ALL
+        SELECT 3, s.number, format('    which leads to %s by:  %s', array_to_string(p_view.grain, ', '), left(regexp_replace(s.item ->> 'map', '\s+', ' ', 'g'), 160))
+        FROM jsonb_array_elements(p_view.sources) WITH ORDINALITY AS s (item, number) WHERE s.item ->> 'map' IS NOT NULL
+        UNION ALL
+        SELECT 4, 0, 'writes:     cost nothing more' WHERE p_view.full_reason IS NOT NULL
+        UNION ALL
+        SELECT 5, 0, 'a refresh:  ' || concat_ws('; ', CASE WHEN p_view.full_reason IS NULL AND r.key_us IS NOT NULL
+                                                          THEN format('%s ms and %s ms for each group that changed', round((r.floor_us / 1000)::numeric, 1), round((r.key_us / 1000)::numeric, 3)) END,
+                                                     format('everything took %s ms', round(r.full_us / 1000.0, 1)))
+        FROM chime.role_view_refresh r WHERE r.view_id = p_view.view_id AND r.full_us IS NOT NULL) AS l
+    ORDER BY l.n, l.source, l.line LIKE ' %';
+END;
+COMMENT ON FUNCTION chime.explain_role_view IS 'as chime.explain_view, of a view that a role keeps';
 
 -- As chime.view_status has views; no definition among it. A size would take a lock on a relation that is the role's.
 CREATE OR REPLACE FUNCTION chime.role_view_states()

@@ -6,101 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "support/cluster/cluster.h"
-#include "support/cluster/init_role.h"
-#include "support/cluster/session.h"
-#include "support/daemon/site.h"
 #include "support/ledger/runs.h"
-#include "support/process/files.h"
 #include "support/process/suite.h"
 #include "support/process/wait.h"
-
-static struct cluster *cluster;
-static struct site *site;
-static struct daemon *daemon_running;
-static PGconn *app;
-static PGconn *other;
-
-static PGconn *connect_as(const char *role)
-{
-    char *conninfo = cluster_conninfo_as(cluster, role, "postgres");
-    PGconn *session = PQconnectdb(conninfo);
-    ck_assert_msg(PQstatus(session) == CONNECTION_OK, "%s", PQerrorMessage(session));
-    free(conninfo);
-    return session;
-}
-
-/* analytics is the schema of the daemon's views; roles keep theirs in reports. */
-static void set_up(void)
-{
-    cluster = cluster_create(NULL);
-    cluster_execute(
-        cluster,
-        "CREATE ROLE shop LOGIN; CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; CREATE SCHEMA reports;"
-        "GRANT USAGE, CREATE ON SCHEMA reports TO app, other;"
-        "CREATE TABLE orders (id serial PRIMARY KEY, day date, amount numeric); CREATE INDEX ON orders (day);"
-        "INSERT INTO orders (day, amount) SELECT date '2026-11-01' + i % 20, i FROM generate_series(1, 200) i;"
-        "ALTER TABLE orders OWNER TO shop; GRANT SELECT, TRIGGER ON orders TO app; GRANT SELECT ON orders TO other;"
-        "CREATE SCHEMA spy; GRANT USAGE ON SCHEMA spy TO PUBLIC; CREATE TABLE spy.seen (who name, what text);"
-        "CREATE FUNCTION spy.note(p_what text) RETURNS void LANGUAGE plpgsql AS"
-        " $$ BEGIN INSERT INTO spy.seen VALUES (current_user, p_what); END $$;"
-        "GRANT INSERT ON spy.seen TO PUBLIC");
-    init_role_make(cluster, "pgchime", "postgres");
-    site = site_create(cluster, "postgres", 2);
-    site_use_role(site, "pgchime");
-    daemon_running = site_lead(site);
-    cluster_execute(cluster, "GRANT pgchime_jobs TO app, other; REVOKE ALL ON orders FROM pgchime");
-    app = connect_as("app");
-    other = connect_as("other");
-}
-
-static void tear_down(void)
-{
-    PQfinish(app);
-    PQfinish(other);
-    daemon_destroy(daemon_running);
-    site_destroy(site);
-    cluster_destroy(cluster);
-}
-
-/* The first value of its answer, or the error and its hint. */
-static void expect_told(PGconn *session, const char *sql, const char *expected, int line)
-{
-    PGresult *result = PQexec(session, sql);
-    char told[2000] = "NULL";
-    if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK) {
-        if (PQntuples(result) > 0 && !PQgetisnull(result, 0, 0)) {
-            snprintf(told, sizeof(told), "%s", PQgetvalue(result, 0, 0));
-        }
-    } else {
-        const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
-        snprintf(told, sizeof(told), "%s%s%s", PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
-                 hint != NULL ? "; " : "", hint != NULL ? hint : "");
-    }
-    ck_assert_msg(strcmp(told, expected) == 0, "line %d: %s\n  expected: %s", line, told, expected);
-    PQclear(result);
-}
-#define EXPECT_TOLD(session, sql, expected) expect_told(session, sql, expected, __LINE__)
-
-#define DAILY "SELECT day, count(*) AS n, sum(amount) AS total FROM orders GROUP BY day"
-#define KEEP "SELECT chime.keep_view('daily_orders', $$" DAILY "$$, view_schema => 'reports')"
-#define KEEPS(name, definition, more) \
-    "SELECT chime.keep_view('" name "', $def$" definition "$def$, view_schema => 'reports'" more ")"
-#define SAME                                                                                               \
-    "SELECT count(*) FROM ((TABLE reports.daily_orders EXCEPT ALL TABLE reports.daily_orders__live) UNION" \
-    " (TABLE reports.daily_orders__live EXCEPT ALL TABLE reports.daily_orders)) AS d"
-#define FRESH(session) EXPECT_TOLD(session, "SELECT fresh FROM chime.wait_fresh('daily_orders', '60s')", "t")
-
-static void await_keyed(void)
-{
-    WAIT_SQL(cluster, "SELECT fingerprint IS NOT NULL AND method = 'keyed' FROM chime.role_view_refresh", "t", 60);
-}
+#include "support/views/role_views.h"
 
 START_TEST(a_role_keeps_a_view_of_what_it_may_read)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
     EXPECT_TOLD(app, "SELECT total FROM reports.daily_orders WHERE day = '2026-11-02'", "910");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "SET ROLE shop; INSERT INTO orders (day, amount) VALUES ('2026-12-24', 5); RESET ROLE");
     FRESH(app);
     EXPECT_TOLD(app, "SELECT total FROM reports.daily_orders WHERE day = '2026-12-24'", "5");
@@ -136,12 +51,12 @@ END_TEST
 START_TEST(what_leaves_no_mark_is_noticed)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "ALTER TABLE orders DISABLE TRIGGER USER; DELETE FROM orders WHERE day = '2026-11-03';"
                              "ALTER TABLE orders ENABLE TRIGGER USER");
     FRESH(app);
     EXPECT_SQL(cluster, SAME, "0");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "ALTER TABLE orders RENAME COLUMN day TO on_day; UPDATE orders SET on_day = '2027-01-01'"
                              " WHERE id = 1");
     FRESH(app);
@@ -149,7 +64,7 @@ START_TEST(what_leaves_no_mark_is_noticed)
     cluster_execute(cluster, "UPDATE orders SET on_day = '2027-01-02' WHERE id = 2");
     FRESH(app);
     EXPECT_SQL(cluster, SAME, "0");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "REVOKE USAGE ON SCHEMA reports FROM app; UPDATE orders SET amount = 0 WHERE id = 3;"
                              "GRANT USAGE ON SCHEMA reports TO app");
     FRESH(app);
@@ -166,7 +81,7 @@ END_TEST
 START_TEST(what_it_may_not_read_any_more_fails_with_the_reason)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "REVOKE SELECT ON orders FROM app");
     WAIT_SQL(
         cluster,
@@ -273,7 +188,7 @@ END_TEST
 START_TEST(nobody_runs_code_as_the_role_by_its_view)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(
         cluster, "CREATE SCHEMA theirs AUTHORIZATION shop; GRANT USAGE ON SCHEMA theirs TO app; SET ROLE shop;"
                  "CREATE TYPE theirs.fake AS (d date); CREATE FUNCTION theirs.cast(theirs.fake) RETURNS date LANGUAGE"
@@ -398,7 +313,7 @@ START_TEST(a_renamed_role_keeps_its_view_and_one_of_a_dropped_ones_name_does_not
     EXPECT_SQL(cluster, "SELECT j.owner || ' ' || v.owner FROM chime.job j JOIN chime.role_view v USING (job_id)",
                "application application");
     cluster_execute(cluster, "CREATE ROLE app LOGIN; GRANT pgchime_jobs TO app");
-    PGconn *new = connect_as("app");
+    PGconn *new = role_views_connect("app");
     EXPECT_TOLD(
         new, "SELECT chime.drop_view('daily_orders')",
         "role app keeps no view \"daily_orders\"; SELECT * FROM chime.kept_views shows your own; only the role that"
@@ -430,14 +345,12 @@ START_TEST(what_it_does_not_offer_is_refused)
     EXPECT_TOLD(app, KEEPS("h", DAILY, ", schedule => 'none'"), words);
     EXPECT_TOLD(app, KEEPS("h", DAILY, ", frozen => 'day < now()'"), words);
     EXPECT_TOLD(app, KEEPS("h", DAILY, ", revisit => '1 day'"), words);
-    EXPECT_TOLD(app, KEEPS("h", DAILY, ", mode => 'strict'"),
-                "mode cannot be 'strict'; it is one of 'auto', 'keyed', 'full'");
     EXPECT_TOLD(app, KEEPS("h", DAILY, ", mode => 'matview'"),
-                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'full'");
+                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'strict', 'full'");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
     EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', revisit => '1 day')", words);
     EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', mode => 'matview')",
-                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'full'");
+                "mode cannot be 'matview'; it is one of 'auto', 'keyed', 'strict', 'full'");
     EXPECT_SQL(cluster, "SELECT count(*) FROM chime.role_view", "1");
 }
 END_TEST
@@ -445,7 +358,7 @@ END_TEST
 START_TEST(a_source_becomes_a_partition)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster,
                     "CREATE TABLE all_orders (id int NOT NULL, day date, amount numeric) PARTITION BY RANGE (day);"
                     "ALTER TABLE all_orders ATTACH PARTITION orders DEFAULT; GRANT SELECT ON all_orders TO app;"
@@ -463,7 +376,7 @@ START_TEST(a_source_becomes_a_partition)
     EXPECT_TOLD(app, "SELECT n FROM reports.p WHERE day = '2028-01-01'", "1");
     EXPECT_TOLD(app, "SELECT chime.drop_view('p')", "t");
     cluster_execute(cluster, "ALTER TABLE all_orders DETACH PARTITION orders");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "DELETE FROM orders WHERE id = 1000");
     FRESH(app);
     EXPECT_SQL(cluster, SAME, "0");
@@ -478,7 +391,7 @@ END_TEST
 START_TEST(a_relation_of_another_owner_is_left_alone)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "ALTER TABLE reports.daily_orders OWNER TO other; DELETE FROM orders WHERE id = 1");
     EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')", NO_TABLE);
     cluster_execute(cluster, "ALTER TABLE reports.daily_orders OWNER TO app");
@@ -490,7 +403,7 @@ START_TEST(a_relation_of_another_owner_is_left_alone)
     /* All of it: what captures changes goes on writing to what is the other role's, and no writer fails. */
     cluster_execute(cluster, "DROP TABLE reports.daily_orders");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "REASSIGN OWNED BY app TO other; DELETE FROM orders WHERE id = 2");
     EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders')",
                 "role app has no table reports.daily_orders, view reports.daily_orders__live any more; give it back its"
@@ -499,7 +412,7 @@ START_TEST(a_relation_of_another_owner_is_left_alone)
     EXPECT_TOLD(other, "SELECT count(*) FROM reports.daily_orders", "20");
     cluster_execute(cluster, "DROP OWNED BY other CASCADE; DELETE FROM orders WHERE id = 3");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "DROP OWNED BY app CASCADE; DELETE FROM orders WHERE id = 4;"
                              "GRANT SELECT, TRIGGER ON orders TO app");
     EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t"); /* without its schema, too */
@@ -513,7 +426,7 @@ START_TEST(a_source_is_altered_while_it_is_refreshed)
 {
     PGconn *owner = cluster_connect(cluster, "postgres");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     /* After the refresh has read it. */
     session_execute(app, "BEGIN; SELECT chime.refresh_view('daily_orders')");
     session_send(
@@ -523,7 +436,7 @@ START_TEST(a_source_is_altered_while_it_is_refreshed)
     session_await(owner);
     FRESH(app);
     EXPECT_SQL(cluster, SAME, "0");
-    await_keyed();
+    role_views_await_keyed();
     /* Before; what takes its marks away meanwhile does not wait for it. */
     session_execute(owner,
                     "BEGIN; ALTER TABLE orders RENAME COLUMN on_day TO day; ALTER TABLE orders DISABLE TRIGGER"
@@ -534,7 +447,7 @@ START_TEST(a_source_is_altered_while_it_is_refreshed)
     session_await(app);
     FRESH(app);
     EXPECT_SQL(cluster, SAME, "0");
-    await_keyed();
+    role_views_await_keyed();
     session_execute(owner, "BEGIN; ALTER TABLE orders DISABLE TRIGGER USER; DELETE FROM orders WHERE id < 9;"
                            "ALTER TABLE orders ENABLE TRIGGER USER");
     EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders') IS NOT NULL", "t");
@@ -550,7 +463,7 @@ START_TEST(nothing_takes_a_relations_place_during_a_refresh)
 {
     PGconn *owner = cluster_connect(cluster, "postgres");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     cluster_execute(cluster, "ALTER SCHEMA reports OWNER TO other");
     session_execute(owner, "BEGIN; LOCK TABLE orders");
     session_send(app, "SELECT chime.refresh_view('daily_orders')");
@@ -575,9 +488,9 @@ START_TEST(a_role_of_any_name_drops_its_view)
     cluster_execute(cluster, "CREATE ROLE \"An.App\" LOGIN; GRANT pgchime_jobs TO \"An.App\";"
                              "GRANT USAGE, CREATE ON SCHEMA reports TO \"An.App\";"
                              "GRANT SELECT, TRIGGER ON orders TO \"An.App\"");
-    PGconn *named = connect_as("An.App");
+    PGconn *named = role_views_connect("An.App");
     EXPECT_TOLD(named, KEEP, "20 rows; keyed by day");
-    await_keyed();
+    role_views_await_keyed();
     EXPECT_TOLD(named, "SELECT chime.drop_view('daily_orders')", "t");
     EXPECT_SQL(cluster, "SELECT count(*) FROM pg_class WHERE relnamespace = 'reports'::regnamespace", "0");
     PQfinish(named);
@@ -623,7 +536,7 @@ START_TEST(a_dropped_roles_view_is_in_nobodys_way)
     PQfinish(app);
     cluster_execute(cluster, "DROP OWNED BY app; GRANT SELECT, TRIGGER ON orders TO pgchime; DROP ROLE app;"
                              "GRANT USAGE, CREATE ON SCHEMA reports TO pgchime");
-    app = connect_as("pgchime");
+    app = role_views_connect("pgchime");
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
 }
 END_TEST
@@ -649,7 +562,7 @@ static Suite *suite(void)
     Suite *all = suite_create("keep view roles");
     TCase *cases = tcase_create("keep view roles");
 
-    tcase_add_checked_fixture(cases, set_up, tear_down);
+    tcase_add_checked_fixture(cases, role_views_set_up, role_views_tear_down);
     tcase_set_timeout(cases, 240);
     tcase_add_test(cases, a_role_keeps_a_view_of_what_it_may_read);
     tcase_add_test(cases, what_leaves_no_mark_is_noticed);
