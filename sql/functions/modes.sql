@@ -247,6 +247,7 @@ END;
 COMMENT ON ROUTINE chime.same_indexes IS 'indexes of two relations that have the same names';
 
 -- Statements that give a relation the storage of another, and to columns of the same name what was set for them.
+-- Of a column's options only those of people: PostgreSQL 15.20, for one, keeps a number of its own there, pg_attver.
 CREATE OR REPLACE FUNCTION chime.storage_statements(p_from regclass, p_to regclass) RETURNS SETOF text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -260,13 +261,14 @@ BEGIN ATOMIC
     UNION ALL
     SELECT format('ALTER %s %s ALTER COLUMN %I %s', chime.relation_kind(p_to), p_to, n.attname, w.clause)
     FROM pg_attribute o JOIN pg_attribute n ON n.attrelid = p_to AND n.attname = o.attname AND NOT n.attisdropped
+    CROSS JOIN LATERAL (SELECT array_to_string(ARRAY(SELECT u FROM unnest(o.attoptions) AS u WHERE u LIKE 'n\_distinct%'), ', ')) AS p (options)
     CROSS JOIN LATERAL (VALUES
         (coalesce(o.attstattarget, -1) <> -1, format('SET STATISTICS %s', o.attstattarget)),
         (o.attstorage <> n.attstorage AND o.atttypid = n.atttypid,
          format('SET STORAGE %s', CASE o.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END)),
         (o.attcompression::text <> '' AND o.atttypid = n.atttypid,
          format('SET COMPRESSION %s', CASE o.attcompression::text WHEN 'p' THEN 'pglz' ELSE 'lz4' END)),
-        (o.attoptions IS NOT NULL, format('SET (%s)', array_to_string(o.attoptions, ', '))),
+        (p.options <> '', format('SET (%s)', p.options)),
         (o.attnotnull AND chime.relation_kind(p_to) = 'TABLE', 'SET NOT NULL')) AS w (applies, clause)
     WHERE o.attrelid = p_from AND o.attnum > 0 AND NOT o.attisdropped AND w.applies
     UNION ALL
