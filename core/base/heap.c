@@ -108,3 +108,17 @@ struct heap_node *heap_pop(struct heap *heap)
     }
     return first;
 }
+
+static bool visit_from(const struct heap *heap, size_t index, int64_t most, heap_visitor *visitor, void *data)
+{
+    if (index >= heap->count || heap->nodes[index]->key > most) {
+        return true;
+    }
+    return visitor(data, heap->nodes[index]) && visit_from(heap, index * 2 + 1, most, visitor, data) &&
+           visit_from(heap, index * 2 + 2, most, visitor, data);
+}
+
+void heap_visit(const struct heap *heap, int64_t most, heap_visitor *visitor, void *data)
+{
+    visit_from(heap, 0, most, visitor, data);
+}

@@ -27,5 +27,9 @@ void heap_put(struct heap *heap, struct heap_node *node, int64_t key); /* insert
 void heap_remove(struct heap *heap, struct heap_node *node);           /* no-op when it is not in */
 struct heap_node *heap_first(const struct heap *heap);                 /* NULL when empty */
 struct heap_node *heap_pop(struct heap *heap);                         /* NULL when empty */
+/* Shows those whose key is at most `most`, in no order, until the visitor answers false. It looks at no others, but for
+ * two below each. The visitor may not change the heap. */
+typedef bool heap_visitor(void *data, struct heap_node *node);
+void heap_visit(const struct heap *heap, int64_t most, heap_visitor *visitor, void *data);
 
 #endif

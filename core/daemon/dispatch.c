@@ -458,6 +458,7 @@ static void dispatch(void *data)
     }
     if (!lead->draining) {
         loop_timer_set(lead->tick_timer, next_tick(lead));
+        warm_up_plan(lead);
     }
     if (lead->draining && !lead->drained && !dispatch_busy(lead) && !recovery_awaited(lead) &&
         !totals_are_left(lead->totals)) {

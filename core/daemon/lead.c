@@ -310,6 +310,7 @@ struct lead *lead_create(struct loop *loop, struct resolver *resolver, struct jo
     lead->totals = totals_create(lead);
     lead->pulse = pulse_create(lead);
     dispatch_create(lead);
+    warm_up_create(lead);
     alerting_recall_pings(&lead->ledger, pings_recalled, lead);
     listening_end_listener(&lead->ledger, listener_told, lead);
     recovery_read(lead, recovery_told);
@@ -341,6 +342,7 @@ void lead_destroy(struct lead *lead)
     dispatch_destroy(lead);
     recovery_destroy(lead);
     loop_timer_destroy(lead->tick_timer);
+    warm_up_destroy(lead);
     loop_timer_destroy(lead->heartbeat_timer);
     upkeep_destroy(lead->upkeep);
     loop_timer_destroy(lead->capture_timer);

@@ -101,6 +101,8 @@ struct lead {
     bool heartbeat_refused; /* the last one: the leader lock is ours, and nothing is known of its clock */
     int heartbeats;
     struct loop_timer *tick_timer;
+    struct loop_timer *warm_up_timer;
+    instant warmed_up_to; /* sessions were opened for the slots up to then; INSTANT_NONE: for none yet */
     instant start_again; /* by clock_boot: when a role has its next share of starts; INSTANT_NEVER: none waits for it */
     struct loop_timer *heartbeat_timer;
     struct loop_timer *capture_timer;
@@ -185,6 +187,12 @@ void blocked_writes_forget(struct lead *lead);
 
 /* requests.c */
 void requests_grant(struct lead *lead, const struct pg_reply *heartbeat);
+
+/* warm_up.c */
+void warm_up_create(struct lead *lead);
+void warm_up_destroy(struct lead *lead);
+/* Something may have changed when the next slot is. */
+void warm_up_plan(struct lead *lead);
 
 /* dispatch.c */
 void dispatch_create(struct lead *lead);

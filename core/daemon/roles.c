@@ -331,6 +331,13 @@ struct role_sessions *roles_of(struct lead *lead, const struct job *job)
     return make(lead, job->owner, job->target);
 }
 
+void roles_warm_up(struct role_sessions *sessions, int wanted)
+{
+    if (sessions->conninfo != NULL && sessions->problem == NULL && !sessions->dropped) {
+        pool_want(sessions->pool, wanted);
+    }
+}
+
 const char *roles_failure(const struct role_sessions *sessions)
 {
     bool failed_now = pool_open_count(sessions->pool) == 0 && pool_backs_off(sessions->pool);

@@ -28,6 +28,7 @@ struct role_sessions {
     char *problem;     /* why the last attempt to open one failed; NULL: it did not */
     bool dropped;      /* there is no such role */
     bool leaving;      /* the configuration has another conninfo, or no job is left: goes with its last run */
+    int coming;        /* while sessions are opened ahead of slots: jobs of it that fall due soon */
     bool hungry;       /* a job of it waits, and it has no session, since all places are taken */
     bool told;         /* and that was logged */
     bool giving;       /* claims nothing until one of its sessions went to a hungry one */
@@ -59,6 +60,9 @@ void roles_destroy(struct lead *lead);
 struct role_sessions *roles_own(const struct lead *lead);
 /* Made where there are none yet. */
 struct role_sessions *roles_of(struct lead *lead, const struct job *job);
+/* Jobs of it fall due soon: opens sessions towards as many as are named, within the limits. Where the last one could
+ * not be opened, nothing is tried before a job is due. */
+void roles_warm_up(struct role_sessions *sessions, int wanted);
 /* Why its job's run must fail now: NULL while there is hope. */
 const char *roles_failure(const struct role_sessions *sessions);
 /* Other conninfos may hold now. */

@@ -92,6 +92,29 @@ instant scheduler_next(const struct scheduler *scheduler)
     return earlier(next, &scheduler->events);
 }
 
+instant scheduler_next_slot(const struct scheduler *scheduler)
+{
+    return earlier(INSTANT_NEVER, &scheduler->slots);
+}
+
+struct coming {
+    scheduler_visitor *visitor;
+    void *data;
+};
+
+static bool visit_slot(void *data, struct heap_node *node)
+{
+    const struct coming *coming = data;
+    const struct scheduled *it = SCHEDULED_OF(node, slot_node);
+    return it->phase != PHASE_IDLE || coming->visitor(coming->data, it);
+}
+
+void scheduler_visit_coming(const struct scheduler *scheduler, instant until, scheduler_visitor *visitor, void *data)
+{
+    struct coming coming = {visitor, data};
+    heap_visit(&scheduler->slots, until, visit_slot, &coming);
+}
+
 void scheduler_catch_up(struct scheduler *scheduler, instant now)
 {
     wait_advance(scheduler, now);

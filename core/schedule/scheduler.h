@@ -131,6 +131,12 @@ void scheduler_step_back(struct scheduler *scheduler, instant now);
 void scheduler_tick(struct scheduler *scheduler, instant now);
 /* When to tick next; INSTANT_NEVER when nothing is scheduled. */
 instant scheduler_next(const struct scheduler *scheduler);
+/* When the next slot falls due; INSTANT_NEVER: there is none. Unlike scheduler_next, of slots alone. */
+instant scheduler_next_slot(const struct scheduler *scheduler);
+/* Shows the idle jobs of which a slot falls due up to `until`, in no order, until the visitor answers false. Suspended
+ * and inactive jobs have none. The visitor may not change the schedule. */
+typedef bool scheduler_visitor(void *data, const struct scheduled *it);
+void scheduler_visit_coming(const struct scheduler *scheduler, instant until, scheduler_visitor *visitor, void *data);
 /* Asks for a run beside the schedule; it waits for a live run and for upstreams that run or are asked for. A suspended
  * job takes none (the ledger keeps the request). */
 void scheduler_request(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);

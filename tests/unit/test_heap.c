@@ -98,6 +98,40 @@ START_TEST(random_puts_moves_and_removals_keep_the_smallest_first)
 }
 END_TEST
 
+struct visits {
+    int64_t sum;
+    int left;
+};
+
+static bool add_up(void *data, struct heap_node *node)
+{
+    struct visits *visits = data;
+    visits->sum += node->key;
+    return --visits->left > 0;
+}
+
+START_TEST(a_visit_shows_what_is_no_later_and_ends_when_told)
+{
+    struct heap heap;
+    heap_init(&heap);
+    struct heap_node nodes[ITEMS] = {0};
+    for (size_t i = 0; i < ITEMS; i++) {
+        heap_put(&heap, &nodes[i], (int64_t)(i * 37 % ITEMS));
+    }
+    for (int64_t most = -1; most <= ITEMS; most++) {
+        struct visits visits = {0, ITEMS + 1};
+        int64_t last = most < ITEMS ? most : ITEMS - 1;
+        heap_visit(&heap, most, add_up, &visits);
+        ck_assert_int_eq(visits.left, ITEMS - last);
+        ck_assert_int_eq(visits.sum, last * (last + 1) / 2);
+    }
+    struct visits few = {0, 3};
+    heap_visit(&heap, ITEMS, add_up, &few);
+    ck_assert_int_eq(few.left, 0);
+    heap_finish(&heap);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("heap");
@@ -106,6 +140,7 @@ int main(void)
     tcase_add_test(tests, items_come_out_by_key_and_ties_by_order);
     tcase_add_test(tests, putting_again_moves_an_item_both_ways);
     tcase_add_test(tests, random_puts_moves_and_removals_keep_the_smallest_first);
+    tcase_add_test(tests, a_visit_shows_what_is_no_later_and_ends_when_told);
     suite_add_tcase(suite, tests);
     return suite_run(suite);
 }

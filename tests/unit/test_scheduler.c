@@ -5,6 +5,44 @@
 
 #include "support/schedule/scheduling.h"
 
+/* --- what comes --------------------------------------------------------------------------------------------------- */
+
+static bool note_id(void *data, const struct scheduled *it)
+{
+    int64_t *sum = data;
+    *sum += scheduled_id(it);
+    return true;
+}
+
+static void coming(int until, int64_t ids)
+{
+    int64_t sum = 0;
+    scheduler_visit_coming(scheduler, minute(until), note_id, &sum);
+    ck_assert_int_eq(sum, ids);
+}
+
+START_TEST(what_comes_are_slots_of_idle_jobs_that_may_run)
+{
+    struct scheduled *a = add(define("a", "*/10 * * * *"));
+    struct scheduled *b = add(define("b", "*/15 * * * *"));
+    struct scheduled *c = add(define("c", "*/10 * * * *"));
+    int64_t first = scheduled_id(a);
+    ck_assert_int_eq(scheduler_next_slot(scheduler), INSTANT_NEVER);
+    start();
+    ck_assert_int_eq(scheduler_next_slot(scheduler), minute(10));
+    scheduler_suspend(scheduler, c, "too noisy", minute(5));
+    coming(9, 0);
+    coming(10, first);
+    coming(15, first + scheduled_id(b));
+    tick(10);
+    claim(a, 10);
+    ck_assert_int_eq(scheduler_next_slot(scheduler), minute(15));
+    coming(30, scheduled_id(b)); /* the slots of a live run's job start nothing */
+    finish(a, RUN_SUCCEEDED);
+    coming(30, first + scheduled_id(b));
+}
+END_TEST
+
 /* --- one job ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_slot_is_due_when_its_time_comes_and_not_before)
@@ -516,6 +554,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
+        what_comes_are_slots_of_idle_jobs_that_may_run,
         a_slot_is_due_when_its_time_comes_and_not_before,
         slots_beside_a_live_run_are_skipped_at_once,
         slots_behind_one_that_waits_for_a_session_are_skipped_once_it_is_claimed,
