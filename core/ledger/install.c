@@ -267,16 +267,13 @@ static void send_channel(struct install *install)
     send(install, "SELECT chime.install_channel($1, $2, $3, $4, $5, $6)", 6, parameters, tried);
 }
 
-/* What cannot be shown is told of the tile (chime.tile.problem): its plugin is installed all the same. */
+/* They are vetted once all plugins are there (vet_tiles). */
 static void send_tiles(struct install *install)
 {
     const struct catalog_plugin *plugin = current(install);
     char *tiles = declaration_json_tiles(plugin->declaration);
     const char *parameters[] = {plugin->declaration->name, plugin->view_schema, tiles};
-    const struct pg_statement statements[] = {
-        {.sql = "SELECT chime.install_tiles($1, $2, $3)", .parameter_count = 3, .parameters = parameters},
-        {.sql = "SELECT chime.vet_tiles()"}};
-    pg_send(install->connection, statements, COUNT_OF(statements), stepped, install);
+    send(install, "SELECT chime.install_tiles($1, $2, $3)", 3, parameters, stepped);
     free(tiles);
 }
 
@@ -387,6 +384,25 @@ static void captured(void *data, const struct pg_reply *reply)
     finish(install);
 }
 
+static void tiles_vetted(void *data, const struct pg_reply *reply)
+{
+    struct install *install = data;
+    if (pg_reply_lost(reply)) {
+        return;
+    }
+    if (!pg_reply_ok(reply)) {
+        log_warning("tiles of database %s could not be vetted: %s", install->database, pg_reply_message(reply));
+    }
+    ledger_tend_capture(install->connection, captured, install);
+}
+
+/* What cannot be shown is told of the tile (chime.tile.problem): its plugin is installed all the same. Once, in the
+ * end: each function that a plugin makes is a reason to look at all tiles again. */
+static void vet_tiles(struct install *install)
+{
+    send(install, "SELECT chime.vet_tiles()", 0, NULL, tiles_vetted);
+}
+
 static bool is_concerned(const struct install *install)
 {
     return strcmp(current(install)->database, install->database) == 0 &&
@@ -408,7 +424,7 @@ static void next_step(struct install *install)
         install->plugin++;
     }
     if (install->plugin == install->catalog->plugin_count) {
-        ledger_tend_capture(install->connection, captured, install);
+        vet_tiles(install);
         return;
     }
     advance(install);

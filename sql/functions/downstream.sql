@@ -28,11 +28,13 @@ CREATE OR REPLACE FUNCTION chime.circle_of(p_view chime.view) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN (
-        SELECT o.view_schema || '.' || o.relation
-        FROM chime.view_reads() AS d JOIN chime.view o ON o.view_id = d.read_id
-        JOIN chime.views_read() AS r ON (r.view_schema, r.relation) = (o.view_schema, o.relation)
-        WHERE d.view_id = p_view.view_id AND (r.read_schema, r.read_relation) = (p_view.view_schema, p_view.relation)
-        ORDER BY o.view_id LIMIT 1);
+        WITH RECURSIVE direct AS MATERIALIZED (SELECT r.view_id, r.read_id FROM chime.view_reads() AS r),
+        through AS ( -- by: which of those that it reads itself leads there
+            SELECT d.read_id AS by, d.read_id FROM direct d WHERE d.view_id = p_view.view_id
+            UNION
+            SELECT t.by, d.read_id FROM through t JOIN direct d ON d.view_id = t.read_id)
+        SELECT o.view_schema || '.' || o.relation FROM through t JOIN chime.view o ON o.view_id = t.by
+        WHERE t.read_id = p_view.view_id ORDER BY o.view_id LIMIT 1);
 END $$;
 COMMENT ON FUNCTION chime.circle_of IS 'the view by which a view reads itself: one that it reads and that is made of its rows, or itself; NULL: none';
 

@@ -76,11 +76,11 @@ COMMENT ON FUNCTION chime.note_made IS
 CREATE OR REPLACE FUNCTION chime.recognize_made() RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    UPDATE chime.made m SET object = d.objoid, place = chime.place()
+    UPDATE chime.made m SET object = d.objoid, place = (SELECT chime.place()) -- asked once, not of each
     FROM pg_description d
-    WHERE m.place <> chime.place() AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND chime.mark_of(d.objoid) = m.mark
+    WHERE m.place <> (SELECT chime.place()) AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0 AND chime.mark_of(d.objoid) = m.mark
       AND chime.is_ours(d.objoid, m.purpose);
-    DELETE FROM chime.made m WHERE m.place = chime.place() AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.object);
+    DELETE FROM chime.made m WHERE m.place = (SELECT chime.place()) AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = m.object);
 END;
 COMMENT ON FUNCTION chime.recognize_made IS 'notes the OIDs of what a restored dump brought, and forgets what is gone';
 

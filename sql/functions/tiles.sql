@@ -73,7 +73,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.vet_tile IS 'refuses a tile that reaches code of an owner whom nobody trusts, or whose queries cannot be read; else it can be shown';
 
--- By the leader, as a plugin is installed and at each look for alerts.
+-- By the leader, once plugins are installed and at each look for alerts.
 CREATE OR REPLACE FUNCTION chime.vet_tiles() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_tile chime.tile;
