@@ -23,6 +23,42 @@ set(slow_tests
     schedule_sql security seeds seen_faults several sinks sql_jobs sql_roles sql_scale upkeep verify_nightly
     view_forms views_actions views_telemetry views_training waiting)
 
+# A whole run has all tests once: with ASan what is about C, with the dev preset these (label no_asan), which a build with
+# sanitizers does not even make. Each stands below the reason why ASan would see nothing new in it.
+set(no_asan
+    # SQL alone: the functions of schema chime in a server, which knows no sanitizer; no daemon.
+    integration/cron_functions integration/cron_guard integration/cron_statements integration/cron_tables
+    integration/job_calls integration/job_owners integration/keyed integration/keyed_capture integration/keyed_columns
+    integration/keyed_corpus integration/keyed_full integration/keyed_generated integration/keyed_log
+    integration/keyed_proof integration/keyed_property integration/keyed_reasons integration/keyed_replication
+    integration/keyed_statements integration/keyed_values integration/keyed_watch integration/keyed_writers
+    integration/ledger_batches integration/ledger_clock integration/ledger_day integration/ledger_growth
+    integration/ledger_oracle integration/ledger_policies integration/modes integration/plans integration/publication
+    integration/report_plans integration/sample integration/schedule_sql integration/seed_faults integration/seed_names
+    integration/seeds integration/sql_scale
+    # SQL that the daemon installs and runs by the same C as that of integration/plugins_live, runs and sql_jobs.
+    integration/adopt integration/agent_channels integration/agent_partitions integration/agent_views
+    integration/backfill integration/channels integration/channels_load integration/cron_deployments
+    integration/cron_outcomes integration/freshness integration/job_pings integration/job_settings
+    integration/job_upstreams integration/large_catalog integration/retention integration/retention_cold
+    integration/retention_refusals integration/retention_restore integration/seen_faults integration/verify_nightly
+    integration/views_actions integration/views_telemetry integration/views_training
+    # Waits for a pg_cron, whose jobs integration/import and unit/pg_cron read as well; the support of tests.
+    integration/cluster integration/import_extension integration/import_live
+    # Waits for a lease, a server or a clock; integration/leadership and faults/kill have that C.
+    faults/acknowledgement faults/clock faults/clock_ahead faults/failover faults/growth faults/half_open faults/history
+    faults/one_clock faults/partition faults/relations faults/server faults/server_down faults/soak faults/stop
+    faults/takeover faults/takeover_cut faults/takeover_stop
+    # Hours of computing, of what unit/schedule, zones and scheduler compute for some days.
+    unit/schedule_count unit/schedule_made_zones unit/schedule_oracle unit/schedule_zones_oracle unit/scheduler_month
+    unit/zone_glibc)
+
+# Hundreds of programs are linked, and binutils' other linker takes a third of the time.
+find_program(GOLD ld.gold)
+if(GOLD AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    add_link_options(-fuse-ld=gold)
+endif()
+
 pkg_check_modules(CHECK REQUIRED IMPORTED_TARGET check)
 set(tests_output "${PROJECT_BINARY_DIR}/tests")
 
@@ -52,16 +88,29 @@ function(pgchime_test file label timeout)
     get_filename_component(folder "${file}" DIRECTORY)
     file(RELATIVE_PATH folder "${PROJECT_SOURCE_DIR}" "${folder}")
     string(REGEX REPLACE "^tests/" "" folder "${folder}")
+    string(REGEX REPLACE "^test_" "" short "${name}")
+    set(labels "${label}")
+    file(STRINGS "${file}" in_full REGEX "SUITE_IN_FULL")
+    if("${folder}/${short}" IN_LIST no_asan)
+        if(PGCHIME_SANITIZE)
+            return()
+        endif()
+        list(APPEND labels no_asan)
+    elseif(in_full)
+        list(APPEND labels in_full)
+    endif()
     string(MAKE_C_IDENTIFIER "${folder}_${name}" target)
     add_executable(${target} "${file}")
     target_link_libraries(${target} PRIVATE pgchime_test_options ${ARGN})
     set_target_properties(${target} PROPERTIES
         OUTPUT_NAME "${name}" RUNTIME_OUTPUT_DIRECTORY "${tests_output}/${folder}")
     add_test(NAME "${folder}/${name}" COMMAND ${target} WORKING_DIRECTORY /)
-    set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label}" TIMEOUT ${timeout})
-    string(REGEX REPLACE "^test_" "" short "${name}")
     if(label STREQUAL "integration" AND short IN_LIST slow_tests)
-        set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${label};slow" COST 100)
+        list(APPEND labels slow)
+    endif()
+    set_tests_properties("${folder}/${name}" PROPERTIES LABELS "${labels}" TIMEOUT ${timeout})
+    if("slow" IN_LIST labels)
+        set_tests_properties("${folder}/${name}" PROPERTIES COST 100)
     elseif(NOT label STREQUAL "unit") # the others by their cases
         file(STRINGS "${file}" cases REGEX "tcase_add_(loop_)?test")
         list(LENGTH cases cost)
@@ -111,12 +160,14 @@ foreach(file IN LISTS fault_tests)
     pgchime_test("${file}" faults 1800 pgchime_test_support pgchime_core)
     get_filename_component(name "${file}" NAME_WE)
     file(STRINGS "${file}" lease REGEX "TAKEOVER_LEASE|SIGSTOP|takeover_cut_and_join|LONGEST_PAUSE")
-    if(lease)
+    if(lease AND TEST "faults/${name}")
         set_tests_properties("faults/${name}" PROPERTIES COST 120) # a minute of waiting
     endif()
 endforeach()
 # Its limit of two seconds is for a machine that does nothing else.
-set_tests_properties("faults/test_takeover" PROPERTIES RUN_SERIAL TRUE)
+if(TEST "faults/test_takeover")
+    set_tests_properties("faults/test_takeover" PROPERTIES RUN_SERIAL TRUE)
+endif()
 
 file(GLOB plugin_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/test_*.c")
 foreach(file IN LISTS plugin_tests)
@@ -124,12 +175,15 @@ foreach(file IN LISTS plugin_tests)
 endforeach()
 
 file(GLOB script_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/script/test_*.sh")
-foreach(file IN LISTS script_tests)
-    get_filename_component(name "${file}" NAME_WE)
-    add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
-    set_tests_properties(script/${name} PROPERTIES LABELS script TIMEOUT 1200 COST 20)
-endforeach()
-set_tests_properties(script/test_demo script/test_docs script/test_views PROPERTIES COST 200) # the longest
+if(NOT PGCHIME_SANITIZE) # as those of no_asan
+    foreach(file IN LISTS script_tests)
+        get_filename_component(name "${file}" NAME_WE)
+        add_test(NAME script/${name} COMMAND bash "${file}" WORKING_DIRECTORY /)
+        set_tests_properties(script/${name} PROPERTIES LABELS "script;no_asan" TIMEOUT 1200 COST 20)
+    endforeach()
+    set_tests_properties(script/test_demo script/test_docs script/test_views script/test_web_browser PROPERTIES
+        COST 200) # the longest
+endif()
 
 # Broken in what they say or do, not in their C. NAME.sql beside one is embedded as a plugin's is.
 file(GLOB fixture_plugins CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/fixtures/plugins/*.c")

@@ -116,7 +116,7 @@ wait_until()
     until "$@"; do
         require_companions
         [ "$SECONDS" -lt "$deadline" ] || return 1
-        sleep 0.1
+        sleep 0.3 # each look is a psql or forty
     done
 }
 

@@ -189,7 +189,6 @@ static Suite *suite(void)
 
     tcase_add_checked_fixture(cases, NULL, stage_clear);
     tcase_set_timeout(cases, 300);
-    tcase_add_test(cases, a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up);
     tcase_add_test(cases, a_daemon_that_stands_still_keeps_the_queue_for_its_lease_only);
     if (newer_server() != NULL) {
         tcase_add_test(cases, a_full_queue_moves_on_although_sessions_of_ours_listen);
@@ -198,6 +197,11 @@ static Suite *suite(void)
         printf("a full queue is not tested: script/bootstrap --all-versions installs PostgreSQL 18, whose queue can be "
                "small\n");
     suite_add_tcase(all, cases);
+    TCase *in_full = tcase_create(SUITE_IN_FULL);
+    tcase_add_checked_fixture(in_full, NULL, stage_clear);
+    tcase_set_timeout(in_full, 300);
+    tcase_add_test(in_full, a_storm_of_notifications_is_heard_as_few_and_holds_nothing_up);
+    suite_add_tcase(all, in_full);
     return all;
 }
 

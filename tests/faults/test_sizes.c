@@ -177,7 +177,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("sizes");
-    TCase *cases = tcase_create("sizes");
+    TCase *cases = tcase_create(SUITE_IN_FULL);
 
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 300);

@@ -268,11 +268,15 @@ static Suite *suite(void)
     tcase_add_checked_fixture(cases, set_up, tear_down);
     tcase_set_timeout(cases, 300);
     tcase_add_test(cases, what_a_text_does_to_its_session_costs_nobody_else);
-    tcase_add_test(cases, an_error_of_15_mb_is_kept_as_its_first_8_kib);
     tcase_add_test(cases, a_latin1_database_has_the_characters_that_were_written);
     tcase_add_test(cases, an_sql_ascii_database_may_hold_any_bytes);
     tcase_add_test(cases, no_bytes_of_one_keep_alerts_of_others_from_being_told);
     suite_add_tcase(all, cases);
+    TCase *in_full = tcase_create(SUITE_IN_FULL);
+    tcase_add_checked_fixture(in_full, set_up, tear_down);
+    tcase_set_timeout(in_full, 300);
+    tcase_add_test(in_full, an_error_of_15_mb_is_kept_as_its_first_8_kib);
+    suite_add_tcase(all, in_full);
     return all;
 }
 

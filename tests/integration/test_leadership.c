@@ -623,7 +623,6 @@ static Suite *suite(void)
     tcase_add_test(cases, once_ends_when_nothing_is_due);
     tcase_add_test(cases, for_ends_after_its_time);
     tcase_add_test(cases, history_lies_in_daily_partitions_made_ahead_and_dropped_late);
-    tcase_add_test(cases, ten_thousand_jobs_that_are_not_due_cost_next_to_nothing);
     tcase_add_test(touched, a_value_that_the_program_does_not_know_ends_the_leadership_and_not_the_process);
     tcase_add_test(touched, a_cursor_from_before_its_schedule_counts_is_told_and_begins_where_that_does);
     tcase_add_test(touched, a_job_whose_cursor_was_deleted_is_told_and_begins_anew);
@@ -631,6 +630,11 @@ static Suite *suite(void)
     tcase_add_test(touched, a_cursor_is_a_time_that_a_schedule_can_have);
     tcase_add_test(touched, a_leadership_that_ends_at_once_is_tried_again_after_a_growing_pause);
     suite_add_tcase(all, cases);
+    TCase *in_full = tcase_create(SUITE_IN_FULL);
+    tcase_add_checked_fixture(in_full, set_up, tear_down);
+    tcase_set_timeout(in_full, 180);
+    tcase_add_test(in_full, ten_thousand_jobs_that_are_not_due_cost_next_to_nothing);
+    suite_add_tcase(all, in_full);
     suite_add_tcase(all, touched);
     return all;
 }

@@ -341,7 +341,7 @@ int main(void)
     tcase_add_test(changes, a_good_plugin_is_not_replaced_by_a_bad_file);
     tcase_add_test(changes, a_plugin_is_not_to_be_seen_until_its_tables_appear);
     suite_add_tcase(suite, changes);
-    TCase *load = tcase_create("load");
+    TCase *load = tcase_create(SUITE_IN_FULL);
     tcase_add_checked_fixture(load, set_up, tear_down);
     tcase_set_timeout(load, 300);
     tcase_add_test(load, a_thousand_reloads_under_load_change_no_run);

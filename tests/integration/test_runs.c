@@ -514,14 +514,18 @@ static Suite *suite(void)
     tcase_add_test(cases, a_transaction_left_open_is_rolled_back_and_failed);
     tcase_add_test(cases, a_text_may_commit_what_it_began);
     tcase_add_test(cases, copy_to_the_client_is_dropped_and_from_it_fails_and_nothing_is_held_up);
-    tcase_add_test(cases, a_million_rows_are_counted_and_not_kept);
     tcase_add_test(cases, a_long_message_is_cut_at_8_kib_on_a_character);
-    tcase_add_test(cases, a_flood_of_notices_does_no_harm);
     tcase_add_test(cases, nothing_of_a_text_is_left_for_the_next);
     tcase_add_test(cases, a_terminated_session_is_a_known_failure);
     tcase_add_test(cases, a_transactional_run_whose_session_was_terminated_is_tried_again);
     tcase_add_test(cases, a_text_that_ends_its_own_session_fails_and_costs_nobody_else);
     suite_add_tcase(all, cases);
+    TCase *in_full = tcase_create(SUITE_IN_FULL);
+    tcase_add_checked_fixture(in_full, set_up, served_tear_down);
+    tcase_set_timeout(in_full, 120);
+    tcase_add_test(in_full, a_million_rows_are_counted_and_not_kept);
+    tcase_add_test(in_full, a_flood_of_notices_does_no_harm);
+    suite_add_tcase(all, in_full);
     return all;
 }
 

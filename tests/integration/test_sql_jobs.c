@@ -455,9 +455,13 @@ int main(void)
     tcase_add_checked_fixture(texts, set_up, served_tear_down);
     tcase_set_timeout(texts, 60);
     tcase_add_test(texts, messages_are_as_pg_cron_words_them);
-    tcase_add_test(texts, texts_of_every_kind_end);
     tcase_add_test(texts, settings_of_a_job_hold_for_its_run_alone);
     suite_add_tcase(suite, texts);
+    TCase *in_full = tcase_create(SUITE_IN_FULL);
+    tcase_add_checked_fixture(in_full, set_up, served_tear_down);
+    tcase_set_timeout(in_full, 60);
+    tcase_add_test(in_full, texts_of_every_kind_end);
+    suite_add_tcase(suite, in_full);
     TCase *commands = tcase_create("commands");
     tcase_add_checked_fixture(commands, set_up, served_tear_down);
     tcase_set_timeout(commands, 120);

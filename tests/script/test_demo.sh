@@ -54,8 +54,8 @@ expect_tables()
 {
     local asked="A last refresh of each view, now that nothing is written any more"
     local behind="Views, and how far they are behind their sources" compared="Every view compared with its definition"
-    expect "tables of jobs while watched" "$(count_in "Jobs and runs, for 20 s" '^NAME .* FAILURES$')" 1
-    expect "tables of runs while watched" "$(count_in "Jobs and runs, for 20 s" '^ *RUN JOB ')" 1
+    expect "tables of jobs while watched" "$(count_in "Jobs and runs, for 8 s" '^NAME .* FAILURES$')" 1
+    expect "tables of runs while watched" "$(count_in "Jobs and runs, for 8 s" '^ *RUN JOB ')" 1
     expect "tables of jobs at the end" "$(count_in Jobs '^NAME .* FAILURES$')" 1
     expect "tables of runs that were asked for" "$(count_in "$asked" '^ *RUN JOB ')" 10
     expect "runs that were asked for" \
@@ -73,7 +73,7 @@ expect_tables()
 test_success()
 {
     local view
-    demo 0 --for 20 --scale 0.2 --keep
+    demo 0 --for 8 --scale 0.2 --keep
     expect "failed checks" "$(count_lines '^FAIL ')" 0
     expect "checks" "$(count_lines '^ok   ')" 45
     for view in "${views[@]}"; do
@@ -102,9 +102,9 @@ test_checks_can_fail()
     # Backwards: a row that the lane distributions lack changes the definition of the weakness patterns.
     for ((i = ${#views[@]} - 1; i >= 0; i--)); do
         view=${views[i]}
-        expect "$view: difference" "$(difference "$view")" 0/0
+        expect "$view: difference" "$(difference_now "$view")" 0/0
         query "DELETE FROM analytics.$view WHERE ctid = (SELECT min(ctid) FROM analytics.$view)"
-        expect "$view: difference without a row" "$(difference "$view")" 1/0
+        expect "$view: difference without a row" "$(difference_now "$view")" 1/0
     done
     PGCHIME_CONFIG=$kept/pgchime.conf "$programs/pgchime" verify >"$RUN_DIRECTORY/output" 2>&1 || status=$?
     expect "status of verify then" "$status" 7

@@ -590,7 +590,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("scheduler_accounting");
-    TCase *simulation = tcase_create("simulation");
+    TCase *simulation = tcase_create(SUITE_IN_FULL);
     tcase_set_timeout(simulation, 240);
     tcase_add_test(simulation, every_slot_is_decided_exactly_once_whatever_happens);
     suite_add_tcase(suite, simulation);

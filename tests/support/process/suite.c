@@ -10,6 +10,8 @@ static int run(Suite *suite, enum fork_status fork_status)
     SRunner *runner = srunner_create(suite);
 
     srunner_set_fork_status(runner, fork_status);
+    if (getenv("PGCHIME_TEST_IN_FULL") != NULL && suite_tcase(suite, SUITE_IN_FULL))
+        setenv("CK_RUN_CASE", SUITE_IN_FULL, 1);
     check_set_max_msg_size(
         1 << 16); /* a message too long for it hangs the test: the log of a daemon has more than the usual 4 KiB */
     srunner_run_all(runner, CK_ENV);

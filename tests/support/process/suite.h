@@ -6,6 +6,10 @@
 #include <check.h>
 #include <stdint.h>
 
+/* The TCase of what checks less with a tool that slows or takes memory: limits of memory, sizes, fewer rounds. A run of
+ * script/test that runs all of a program with ASan runs these alone without it (PGCHIME_TEST_IN_FULL). */
+#define SUITE_IN_FULL "in full"
+
 /* Runs the suite as CK_VERBOSITY says, and frees it; 0: every check passed. */
 int suite_run(Suite *suite);
 
