@@ -39,13 +39,14 @@ static bool add_lists(struct visit *visit, void *data, struct error *err)
     return add_alerts(visit, lists, err) && visit_take(visit, lists->silences, &silences, err);
 }
 
-static void print_lists(const struct invocation *invocation, const struct alert_lists *lists)
+/* `all_asked`: every database answered. */
+static void print_lists(const struct invocation *invocation, const struct alert_lists *lists, bool all_asked)
 {
     struct output_list *const both[] = {lists->alerts, lists->silences};
     bool people = output_is_for_people(&invocation->style);
     bool rows = output_rows(lists->alerts) > 0;
     output_print(both, !people || output_rows(lists->silences) > 0 ? 2 : 1, &invocation->style, stdout);
-    if (!rows) {
+    if (!rows && all_asked) {
         remark(invocation, lists->all ? "no alert fires or fired" : "no alert fires or is about to");
     }
 }
@@ -63,7 +64,7 @@ static int alerts_run(const struct invocation *invocation)
         .all = invocation_has(invocation, "all"),
     };
     status = visit_all(invocation, config, add_lists, &lists);
-    print_lists(invocation, &lists);
+    print_lists(invocation, &lists, status == EXIT_OK);
     output_destroy(lists.alerts);
     output_destroy(lists.silences);
     config_free(config);
@@ -137,12 +138,15 @@ static bool read_order(const struct invocation *invocation, struct silence_order
 
 static bool make_silence(struct visit *visit, void *data, struct error *err)
 {
+    /* The label `database` is the server's name of it, and people see the name in pgchime.conf. */
     static const char sql[] =
         "INSERT INTO chime.silence (matchers, until, made_by, reason)"
-        " VALUES ($1, clock_timestamp() + $2::bigint * interval '1 microsecond', session_user, $3)";
+        " SELECT $1::jsonb || CASE WHEN $1::jsonb ->> 'database' = $4"
+        "                          THEN jsonb_build_object('database', current_database()) ELSE '{}' END,"
+        "        clock_timestamp() + $2::bigint * interval '1 microsecond', session_user, $3";
     struct silence_order *order = data;
     char *length = xasprintf("%lld", (long long)order->length);
-    const char *parameters[] = {order->matchers, length, order->reason};
+    const char *parameters[] = {order->matchers, length, order->reason, visit->database->name};
     bool made = pg_client_query(visit->client, sql, parameters, COUNT_OF(parameters), NULL, err);
     free(length);
     order->made += made ? 1 : 0;

@@ -245,7 +245,7 @@ static int check_run(const struct invocation *invocation)
     print_findings(&loaded.report);
     if (!output_is_for_people(&invocation->style)) {
         print_data(invocation, &loaded.report);
-    } else if (loaded.report.count == 0 && !invocation->quiet) {
+    } else if (loaded.report.count == 0 && reached == EXIT_OK && !invocation->quiet) {
         print_success(&loaded);
     }
     if (loaded.config->plugin_dir != NULL || loaded.report.count == 0) {

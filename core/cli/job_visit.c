@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "cli/load.h"
+#include "ledger/ledger.h"
 
 static bool search_database(struct visit *visit, void *search, struct error *err)
 {
@@ -97,15 +98,28 @@ void visit_pause(duration length)
     nanosleep(&pause, NULL);
 }
 
+/* `copy_of` is NULL, or which copy nobody leads. */
+static bool refuse_unled(const struct visit *visit, const char *copy_of, const char *file, struct error *err)
+{
+    if (copy_of != NULL) {
+        error_set(err, ERROR_REFUSED, "%s: its jobs are held", copy_of);
+        return error_hint(err, LEDGER_COPY_HINT, visit->database->name);
+    }
+    error_set(err, ERROR_REFUSED, "nobody leads this database: nothing would be done");
+    return error_hint(err, "start the daemon: pgchime serve --config %s", file);
+}
+
 bool visit_require_leader(struct visit *visit, const struct invocation *invocation, struct error *err)
 {
-    bool led;
-    if (!visit_is_led(visit, &led, err)) {
+    static const char sql[] = "SELECT chime.copy_of() WHERE NOT chime.led()";
+    struct pg_rows rows;
+    if (!pg_client_query(visit->client, sql, NULL, 0, &rows, err)) {
         return false;
     }
+    bool led = rows.count == 0;
     if (!led) {
-        error_set(err, ERROR_REFUSED, "nobody leads this database: nothing would be done");
-        return error_hint(err, "start the daemon: pgchime serve --config %s", invocation->config);
+        refuse_unled(visit, pg_rows_value(&rows, 0, 0), invocation->config, err);
     }
-    return true;
+    pg_rows_finish(&rows);
+    return led;
 }

@@ -216,7 +216,7 @@ static int list_plugins(const struct invocation *invocation, const struct loaded
     if (hidden > 0) {
         remark(invocation, "%zu whose tables are not here %s not shown: pgchime plugins --all", hidden,
                hidden == 1 ? "is" : "are");
-    } else if (output_rows(list) == 0) {
+    } else if (output_rows(list) == 0 && status == EXIT_OK) {
         remark(invocation, "no plugins");
     }
     output_destroy(list);

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/job_visit.h"
 #include "cli/ledger_lists.h"
+#include "report/job_list.h"
 
 #define FIRST_PAUSE (20 * USEC_PER_MSEC)
 #define LONGEST_PAUSE (500 * USEC_PER_MSEC)
@@ -26,7 +27,8 @@ struct asked {
     char slot[48];    /* as the server wrote it */
 };
 
-static bool refuse_inactive(const char *job, const char *plugin_state, const char *reason, struct error *err)
+static bool refuse_inactive(const char *job, const char *plugin_state, const char *reason, const char *inactive,
+                            struct error *err)
 {
     if (plugin_state != NULL && strcmp(plugin_state, "installed") != 0) {
         error_set(err, ERROR_REFUSED, "job \"%s\" is inactive: its plugin is %s%s%s", job, plugin_state,
@@ -34,15 +36,15 @@ static bool refuse_inactive(const char *job, const char *plugin_state, const cha
         return error_hint(err, "pgchime plugins says what each plugin lacks");
     }
     error_set(err, ERROR_REFUSED, "job \"%s\" is inactive", job);
-    return error_hint(err, "it left the configuration or has enabled = false there: change that, then pgchime reload");
+    return error_hint(err, "%s", inactive);
 }
 
 static bool check_job(struct asked *asked, struct error *err)
 {
     static const char sql[] = "SELECT j.active, p.state, p.reason,"
                               "       CASE WHEN s.suspended_at IS NOT NULL"
-                              "            THEN chime.told('suspended', s.suspended_by, s.suspend_reason) END"
-                              " FROM chime.job j JOIN chime.job_state s USING (job_id)"
+                              "            THEN chime.told('suspended', s.suspended_by, s.suspend_reason) END,"
+                              "       " INACTIVE_WORDS " FROM chime.job j JOIN chime.job_state s USING (job_id)"
                               " LEFT JOIN chime.plugin p ON p.name = j.plugin WHERE j.job_id = $1::bigint";
     const char *parameters[] = {asked->at->job_id};
     struct pg_rows rows;
@@ -53,7 +55,8 @@ static bool check_job(struct asked *asked, struct error *err)
     if (rows.count == 0) {
         error_set(err, ERROR_NOT_FOUND, "job \"%s\" is gone", asked->at->job);
     } else if (pg_rows_value(&rows, 0, 0)[0] != 't') {
-        refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2), err);
+        refuse_inactive(asked->at->job, pg_rows_value(&rows, 0, 1), pg_rows_value(&rows, 0, 2),
+                        pg_rows_value(&rows, 0, 4), err);
     } else if (pg_rows_value(&rows, 0, 3) != NULL && !invocation_has(asked->at->invocation, "force")) {
         error_set(err, ERROR_REFUSED, "job \"%s\" is %s", asked->at->job, pg_rows_value(&rows, 0, 3));
         char *job = shell_word(asked->at->job);

@@ -142,7 +142,8 @@ static bool query_failed(const struct pg_client *client, const PGresult *result,
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", state);
     }
     if (denied) {
-        return error_hint(err, "connect as the role that the daemon uses");
+        return error_hint(
+            err, "grant what is missing, or connect as a role that has it: the daemon's has all of schema chime");
     }
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     return hint != NULL ? error_hint(err, "%s", hint) : false;

@@ -42,7 +42,7 @@ static const char server_sql[] =
     "   FROM pg_roles r WHERE r.rolname = current_user"
     " UNION ALL"
     " SELECT 'sessions-free', CASE WHEN c.free < $1::int THEN 'warn' ELSE 'ok' END,"
-    "        NULL, format('%s are free, of which a leader may need %s', greatest(c.free, 0), $1::int),"
+    "        NULL, format('%s are free or pgchime''s own, and a leader may need %s', greatest(c.free, 0), $1::int),"
     "        CASE WHEN c.free < $1::int THEN 'raise max_connections (or the limit of the role or database), or lower "
     "pool_size' END"
     "   FROM (SELECT least(current_setting('max_connections')::int - "

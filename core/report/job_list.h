@@ -52,6 +52,14 @@ struct job_choice {
     "(SELECT d.name FROM chime.job d WHERE d.after @> ARRAY[j.name] AND d.after <> '{}' AND d.removed_at IS NULL" \
     "  ORDER BY d.name LIMIT 20) d"
 
+/* Why job j is inactive, where no plugin is the cause, with the way out. */
+#define INACTIVE_WORDS                                                                                               \
+    "CASE WHEN j.origin = 'sql' AND j.removed_at IS NOT NULL THEN 'it was unscheduled'"                              \
+    "     WHEN j.origin = 'sql' THEN format('it is switched off: SELECT chime.alter_job(%s, active => true)', "      \
+    "j.job_id)"                                                                                                      \
+    "     WHEN j.removed_at IS NOT NULL THEN 'it left the configuration: write it there again, then pgchime reload'" \
+    "     ELSE 'it has enabled = false in the configuration: change that, then pgchime reload' END"
+
 /* False with ERROR_USAGE: no job is in such a state, or has such an origin. Sets `all` where only then there is one. */
 bool job_filter_check(struct job_filter *filter, struct error *err) CHIME_MUST_CHECK;
 

@@ -48,6 +48,7 @@ enum why_column {
     WHY_PLUGIN,
     WHY_PLUGIN_STATE,
     WHY_PLUGIN_REASON,
+    WHY_INACTIVE,
     WHY_POOL,
     WHY_SUSPENDED_BY,
     WHY_SUSPENDED_AT,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/job_list.h"
 #include "report/run_list.h"
 #include "report/why.h"
 
@@ -11,7 +12,8 @@
 #define NOTHING_LED "'%nothing led%'"
 
 static const char why_sql[] =
-    "SELECT j.active, j.plugin, p.state, p.reason, j.options ->> 'pool', s.suspended_by, s.suspended_at,"
+    "SELECT j.active, j.plugin, p.state, p.reason, " INACTIVE_WORDS
+    ", j.options ->> 'pool', s.suspended_by, s.suspended_at,"
     "       s.suspended_until, s.suspend_reason, chime.led(),"
     "       r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at, coalesce(r.started_at, r.claimed_at),"
     "       CASE WHEN r.pid IS NOT NULL THEN nullif(array_to_string(pg_blocking_pids(r.pid), ', '), '') END,"

@@ -34,7 +34,7 @@ static void say_inactive(struct buffer *text, const struct why_facts *facts)
         buffer_printf(text, "inactive: its plugin %s is %s", why_value(facts, WHY_PLUGIN), state);
         put_optional(text, ", ", why_value(facts, WHY_PLUGIN_REASON));
     } else {
-        buffer_puts(text, "inactive: it left the configuration, or has enabled = false there");
+        buffer_printf(text, "inactive: %s", why_value(facts, WHY_INACTIVE));
     }
 }
 

@@ -21,7 +21,7 @@ BEGIN ATOMIC
     ('job-rows', 'job', 'warning', '0', 'its last run succeeded with fewer rows than expect_rows',
      'see what its text reads; then pgchime run %1$s; a smaller expect_rows, if there may be so few'),
     ('job-skipped', 'job', 'warning', '0', '5 slots or more in a row were skipped',
-     'pgchime runs %1$s --state skipped says why; a longer period, or overlap_policy = "buffer_one", skips none'),
+     'pgchime why %1$s says what it waits for, pgchime runs %1$s --state skipped why each was; if its runs only take too long: a longer period, or overlap_policy = "buffer_one"'),
     ('job-missed', 'job', 'warning', '0', 'slots passed while nothing led, and are not caught up',
      'pgchime run %1$s does now what was missed; with catchup = "all" it does so by itself'),
     ('job-suspended', 'job', 'critical', '0', 'it failed so often that it suspended itself', NULL),

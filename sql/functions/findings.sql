@@ -2,11 +2,20 @@
 -- What `doctor` alone says: nothing here is an alert, and `status` says nothing of it. Each finding has the id that
 -- core/report/finding_kinds.c lists; state "ok" is a remark.
 
--- The privileges on a relation that a role lacks, of those that a text seems to need.
+-- The privileges on a relation that a role lacks, of those that a text seems to need. What a text does to a table that
+-- it does not name (a function's, say) is not known: then each verb counts.
 CREATE OR REPLACE FUNCTION chime.lacked_privileges(p_role name, p_relation regclass, p_text text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT string_agg(v.privilege, ', ' ORDER BY v.n) FROM unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) WITH ORDINALITY AS v (privilege, n)
-        WHERE NOT has_table_privilege(p_role, p_relation, v.privilege) AND (v.n = 1 OR p_text ~* ('\m' || v.privilege || '\M')));
+RETURN (SELECT string_agg(v.privilege, ', ' ORDER BY v.n)
+        FROM pg_class c
+        CROSS JOIN LATERAL (SELECT '(\w+\.|"[^"]+"\.)?("' || q.name || '"|\m' || q.name || '\M)' AS this
+                            FROM regexp_replace(c.relname, '(\W)', '\\\1', 'g') AS q (name)) AS n
+        CROSS JOIN LATERAL (VALUES (1, 'SELECT', ''),
+                                   (2, 'INSERT', '\minto\s+' || n.this),
+                                   (3, 'UPDATE', '\mupdate\s+(only\s+)?' || n.this || '|\minto\s+' || n.this || '.*\m(do|then)\s+update\M'),
+                                   (4, 'DELETE', '\mdelete\s+from\s+(only\s+)?' || n.this || '|\minto\s+' || n.this || '.*\mthen\s+delete\M')) AS v (n, privilege, written)
+        WHERE c.oid = p_relation AND NOT has_table_privilege(p_role, p_relation, v.privilege)
+          AND (v.n = 1 OR p_text ~* v.written OR p_text !~* n.this AND p_text ~* ('\m' || v.privilege || '\M')));
 COMMENT ON FUNCTION chime.lacked_privileges IS 'which of SELECT, INSERT, UPDATE and DELETE a role lacks on a relation: SELECT, and those that the text names';
 
 -- The server's message names the object without its schema.

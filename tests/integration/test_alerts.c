@@ -321,7 +321,7 @@ START_TEST(what_fires_is_a_problem_and_many_of_a_rule_hide_no_other)
     EXPECT_SQL(cluster, "SELECT way_out FROM chime.alert_problems() WHERE subject = 'z'",
                "see what its text reads; then pgchime run z; a smaller expect_rows, if there may be so few");
     EXPECT_SQL(cluster,
-               "SELECT way_out LIKE 'pgchime runs ''%s $(x)1'' --state skipped%' FROM chime.alert_problems() WHERE "
+               "SELECT way_out LIKE 'pgchime why ''%s $(x)1'' says%' FROM chime.alert_problems() WHERE "
                "subject = '%s $(x)1'",
                "t");
 }
@@ -650,6 +650,10 @@ START_TEST(transitions_survive_leaders)
     EXPECT_SQL(cluster, "SELECT acknowledgement FROM chime.alerts", "I look");
     ASSERT_RUN(0, "alerts", "unsilence", "1");
     ASSERT_RUN(5, "alerts", "unsilence", "1");
+    ASSERT_RUN(0, "alerts", "silence", "database=main", "--for", "1h", "--reason", "as pgchime.conf names it");
+    EXPECT_SQL(cluster, "SELECT matchers ->> 'database' = current_database() FROM chime.silence WHERE until > now()",
+               "t");
+    ASSERT_RUN(0, "alerts", "unsilence", "2");
     ASSERT_RUN(2, "alerts", "silence", "job=broken", "--reason", "for ever");
     ASSERT_RUN(2, "alerts", "silence", "job=broken", "job=other", "--for", "1h", "--reason", "both");
     ASSERT_RUN(8, "alerts", "-o", "json");

@@ -198,6 +198,10 @@ START_TEST(no_server_is_status_4_with_a_hint)
     }
     ASSERT_RUN(4, "show", "a");
     ASSERT_RUN(4, "run", "a");
+    ASSERT_RUN(4, "alerts");
+    ck_assert_ptr_null(strstr(errors, "no alert"));
+    ASSERT_RUN(4, "check", "--database", "main");
+    ck_assert_ptr_null(strstr(output, "ok: "));
     ASSERT_RUN(4, "status", "-o", "json");
     ck_assert_uint_eq(parse("databases"), 1);
     ck_assert(json_is_false(member("databases", 0, "reachable")));
@@ -368,7 +372,7 @@ START_TEST(run_refuses_what_cannot_run)
     ASSERT_RUN(5, "run", "quik");
     commands_has(errors, "there is no job \"quik\"\nHINT:  did you mean \"quick\"?");
     ASSERT_RUN(6, "run", "asleep");
-    commands_has(errors, "is inactive");
+    commands_has(errors, "is inactive\nHINT:  it has enabled = false in the configuration: ");
     site_end(leader);
     ASSERT_RUN(6, "run", "quick");
     commands_has(errors, "nobody leads");
@@ -469,7 +473,7 @@ START_TEST(a_role_without_rights_is_refused)
     write_configuration(text);
     ASSERT_RUN(6, "jobs");
     commands_has(errors, "permission denied");
-    commands_has(errors, "HINT:  connect as the role that the daemon uses");
+    commands_has(errors, "HINT:  grant what is missing, or connect as a role that has it");
     free(conninfo);
     free(text);
 }

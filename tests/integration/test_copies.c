@@ -110,6 +110,8 @@ START_TEST(a_copy_on_the_same_server_is_held_until_somebody_adopts_it)
     commands_has(errors, "HINT:  pgchime adopt-copy --database main");
     ASSERT_COPY_RUN(8, "doctor", "-o", "json");
     commands_has(output, "this is a copy of database app on this server, made about 20");
+    ASSERT_COPY_RUN(6, "run", "job");
+    commands_has(errors, "HINT:  pgchime adopt-copy --database main");
     ASSERT_COPY_RUN(0, "why", "job");
     commands_has(output, "this is a copy of database app");
     char *still = cluster_value(cluster, "SELECT count(*) FROM t");

@@ -169,7 +169,8 @@ static void set_up(void)
     served_set_up(2);
     cluster_execute_file(cluster, PGCHIME_SOURCE_DIR "/tests/support/views/tables_submissions.sql");
     cluster_execute(cluster,
-                    "CREATE ROLE alice LOGIN; GRANT pgchime_jobs TO alice; CREATE TABLE public.stock (n integer)");
+                    "CREATE ROLE alice LOGIN; GRANT pgchime_jobs TO alice; CREATE TABLE public.stock (n integer); "
+                    "CREATE TABLE public.sums (n integer); GRANT INSERT ON public.sums TO alice");
     char *plugins = files_make_directory();
     plugin_put(plugins, "lane_distribution");
     site_use_plugins(site, plugins);
@@ -225,9 +226,8 @@ END_TEST
 /* The server's words name no schema; the statement does, and it works. */
 START_TEST(a_job_that_lacks_a_privilege_is_given_the_grant)
 {
-    cluster_execute(
-        cluster,
-        "SET ROLE alice; SELECT chime.schedule('reads', '0 0 1 1 *', 'SELECT n FROM public.stock'); RESET ROLE");
+    cluster_execute(cluster, "SET ROLE alice; SELECT chime.schedule('reads', '0 0 1 1 *',"
+                             " 'INSERT INTO public.sums SELECT n FROM public.stock'); RESET ROLE");
     runs_ask_and_await(cluster, "alice/reads");
     ask_doctor();
     const json_t *finding = find("job-failed warn alice/reads");
@@ -244,6 +244,17 @@ START_TEST(a_job_that_lacks_a_privilege_is_given_the_grant)
     ask_doctor();
     commands_has(member(find("job-failed warn alice/reads"), "hint"),
                  "it has not succeeded since its text is this one, of ");
+}
+END_TEST
+
+START_TEST(a_job_that_sql_switched_off_says_so)
+{
+    cluster_execute(cluster, "SET ROLE alice; SELECT chime.alter_job(chime.schedule('off', '0 0 1 1 *', 'SELECT 1'),"
+                             " active => false); RESET ROLE");
+    commands_expect(6, site_config(site), (const char *const[]){"run", "alice/off", NULL}, &output, &errors);
+    commands_has(errors, "HINT:  it is switched off: SELECT chime.alter_job(");
+    commands_expect(0, site_config(site), (const char *const[]){"why", "alice/off", NULL}, &output, &errors);
+    commands_has(output, "inactive: it is switched off: SELECT chime.alter_job(");
 }
 END_TEST
 
@@ -312,6 +323,7 @@ int main(void)
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, faults_are_found_by_their_ids_alone);
     tcase_add_test(tests, a_job_that_lacks_a_privilege_is_given_the_grant);
+    tcase_add_test(tests, a_job_that_sql_switched_off_says_so);
     tcase_add_test(tests, a_log_that_does_not_shrink_names_the_view);
     tcase_add_test(tests, zone_data_that_differ_are_found_by_the_zone);
     suite_add_tcase(suite, tests);
