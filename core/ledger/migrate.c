@@ -81,7 +81,10 @@ bool migrate_knows(int number, const char *version, struct error *err)
     } else {
         return true;
     }
-    return error_hint(err, "upgrade this pgchime (%s) to the version that migrated the database", PGCHIME_VERSION);
+    return error_hint(err,
+                      "upgrade this pgchime (%s) to the version that migrated the database; if that was an unreleased "
+                      "checkout: docs/upgrading.md, \"Schemas of checkouts\"",
+                      PGCHIME_VERSION);
 }
 
 bool migrate_suits(int number, struct error *err)
@@ -163,6 +166,11 @@ static void failed(struct migration *migration, const struct pg_reply *reply, co
         error_hint(&err,
                    "somebody's transaction that uses schema chime is open: pg_locks and pg_stat_activity name it; "
                    "serve tries again by itself");
+    } else if (strcmp(err.sqlstate, "42725") == 0 || strcmp(err.sqlstate, "42P13") == 0) {
+        /* ambiguous_function, invalid_function_definition: functions that are there take other arguments or give other
+         * results, and no file of the schema made way for them (docs/adr/0029). */
+        error_hint(&err, "nothing was changed; if an unreleased checkout made schema chime: docs/upgrading.md, "
+                         "\"Schemas of checkouts\"");
     }
     done(migration, &err);
 }

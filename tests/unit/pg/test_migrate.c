@@ -218,7 +218,9 @@ START_TEST(a_newer_schema_is_refused_whether_it_is_to_be_changed_or_not)
     expect_result(false, 4);
     ck_assert_int_eq(err.kind, ERROR_REFUSED);
     ck_assert_str_eq(err.message, "schema chime is at migration 4, newer than the 2 this pgchime knows");
-    ck_assert_str_eq(err.hint, "upgrade this pgchime (" PGCHIME_VERSION ") to the version that migrated the database");
+    ck_assert_str_eq(err.hint, "upgrade this pgchime (" PGCHIME_VERSION
+                               ") to the version that migrated the database; if that was an "
+                               "unreleased checkout: docs/upgrading.md, \"Schemas of checkouts\"");
 }
 END_TEST
 
@@ -299,6 +301,20 @@ START_TEST(a_file_that_fails_is_named)
     expect_result(false, 1);
     ck_assert_str_eq(err.message, _i == 0 ? "views (migration 2): relation \"view\" already exists"
                                           : "functions of runs: syntax error");
+}
+END_TEST
+
+START_TEST(who_has_functions_with_other_arguments_is_told_where_to_read)
+{
+    start_at(true, "2", "0.0.9", "old");
+    take_lock();
+    answer_state("2", "0.0.9", "old");
+    expect_sent(server, "TEXT " RUNS);
+    answer_failed_text(_i == 0 ? "42725" : "42P13", "function name \"chime.adopt\" is not unique");
+    script_skip_sent(server);
+    expect_result(false, 2);
+    ck_assert_str_eq(err.message, "functions of runs: function name \"chime.adopt\" is not unique");
+    ck_assert_ptr_nonnull(strstr(err.hint, "docs/upgrading.md"));
 }
 END_TEST
 
@@ -420,6 +436,7 @@ int main(void)
     tcase_add_test(tests, what_another_daemon_did_while_this_one_waited_is_not_done_again);
     tcase_add_test(tests, what_a_newer_daemon_did_while_this_one_waited_is_refused);
     tcase_add_loop_test(tests, a_file_that_fails_is_named, 0, 2);
+    tcase_add_loop_test(tests, who_has_functions_with_other_arguments_is_told_where_to_read, 0, 2);
     tcase_add_test(tests, who_has_to_wait_too_long_is_told_for_whom);
     tcase_add_test(tests, a_schema_that_may_not_be_made_says_who_can);
     tcase_add_test(tests, a_schema_that_cannot_be_read_is_an_error);
