@@ -328,12 +328,12 @@ COMMENT ON ROUTINE chime.finish_own IS 'marks a run as succeeded in the transact
 CREATE OR REPLACE FUNCTION chime.perform_slot(p_text text, p_reads boolean, p_payload text, p_slot_values text[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_names text[] := ARRAY['slot', 'previous_slot', 'interval_start', 'interval_end', 'run_id', 'attempt', 'payload'];
-    v_values text[] := pg_catalog.array_append(p_slot_values, p_payload);
-    v_slot timestamptz := p_slot_values[1];
-    v_previous_slot timestamptz := p_slot_values[2];
-    v_interval_start timestamptz := p_slot_values[3];
-    v_interval_end timestamptz := p_slot_values[4];
+    v_names pg_catalog.text[] := ARRAY['slot', 'previous_slot', 'interval_start', 'interval_end', 'run_id', 'attempt', 'payload'];
+    v_values pg_catalog.text[] := pg_catalog.array_append(p_slot_values, p_payload);
+    v_slot pg_catalog.timestamptz := p_slot_values[1];
+    v_previous_slot pg_catalog.timestamptz := p_slot_values[2];
+    v_interval_start pg_catalog.timestamptz := p_slot_values[3];
+    v_interval_end pg_catalog.timestamptz := p_slot_values[4];
     v_run_id bigint := p_slot_values[5];
     v_attempt integer := p_slot_values[6];
     v_rows bigint := 0;

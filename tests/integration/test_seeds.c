@@ -443,20 +443,20 @@ END_TEST
 
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with
  * pg_temp last, or its body is bound. These alone qualify all that they name:
- *   perform                      runs an owner's text, which sees its role's search_path
+ *   perform, perform_slot        run an owner's text, which sees its role's search_path
  *   tend_capture, verify_views   commit, which a procedure with SET may not
  *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined
  *                                there
  *   kept_N                       inlined where RELATION__now is read, so that conditions find rows by an index */
 START_TEST(every_routine_has_a_path_of_its_own)
 {
-    char *found = cluster_rows(
-        cluster,
-        "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
-        " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
-        " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
-        " AND p.proname !~ "
-        "'^(perform|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_[0-9a-f]{32}|kept_[0-9]+)$'");
+    char *found = cluster_rows(cluster,
+                               "SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+                               " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
+                               " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
+                               " AND p.proname !~ "
+                               "'^(perform(_slot)?|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_["
+                               "0-9a-f]{32}|kept_[0-9]+)$'");
 
     ck_assert_str_eq(found, "");
     ck_assert_int_gt(cluster_integer(cluster,

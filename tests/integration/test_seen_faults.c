@@ -87,7 +87,7 @@ static const struct fault job_faults[] = {
      "UPDATE chime.job_state SET last_duration_us = 1000 WHERE job_id = (SELECT job_id FROM chime.job WHERE name = "
      "'counting')"},
     {"slots are skipped", "UPDATE chime.job_state SET skipped_in_a_row = 5" QUIET, NULL, "job-skipped quiet",
-     "alert job-skipped quiet fires since ", "pgchime runs quiet --state skipped says why",
+     "alert job-skipped quiet fires since ", "pgchime why quiet says what it waits for",
      "UPDATE chime.job_state SET skipped_in_a_row = 0" QUIET},
     {"slots passed while nothing led",
      "INSERT INTO chime.missed SELECT job_id, now(), now(), 3, 'nothing led when it was due', 1 FROM chime.job WHERE "
