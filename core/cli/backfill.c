@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* `backfill`: groups of views computed again in bounded batches, whether or not a daemon runs. */
+/* `backfill`: groups of views computed again in bounded batches, whether or not a daemon runs. Slots of a job that
+ * refreshes none are in backfill_slots.c. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "cli/backfill_slots.h"
 #include "cli/backfill_targets.h"
 #include "cli/commands.h"
 #include "cli/load.h"
@@ -266,6 +268,43 @@ static int fill_targets(struct backfill *backfill, const struct backfill_targets
     return status;
 }
 
+static int fill_slots(struct backfill *backfill, const struct backfill_targets *targets)
+{
+    const struct slot_filling filling = {.invocation = backfill->invocation,
+                                         .database = targets->database,
+                                         .job = targets->name,
+                                         .job_id = pg_rows_value(&targets->rows, 0, TARGET_JOB_ID),
+                                         .from = backfill->from,
+                                         .to = backfill->to,
+                                         .deadline = backfill->deadline,
+                                         .interrupted = &interrupted};
+    return backfill_slots(&filling);
+}
+
+static int refuse_slot_options(const struct backfill *backfill)
+{
+    const char *given = invocation_has(backfill->invocation, "only")     ? "only"
+                        : invocation_has(backfill->invocation, "cancel") ? "cancel"
+                                                                         : NULL;
+    struct error err;
+    if (given == NULL) {
+        return EXIT_OK;
+    }
+    error_set(&err, ERROR_USAGE, "--%s is for jobs whose slots are done again: this is about views", given);
+    error_hint(&err, "Ctrl-C ends the backfill of a view; the same command goes on with it");
+    return fail(&err);
+}
+
+static int fill_targets_or_slots(struct backfill *backfill, const struct backfill_targets *targets)
+{
+    watch_signals();
+    if (pg_rows_value(&targets->rows, 0, TARGET_VIEW) == NULL) {
+        return fill_slots(backfill, targets);
+    }
+    int status = refuse_slot_options(backfill);
+    return status == EXIT_OK ? fill_targets(backfill, targets) : status;
+}
+
 static int backfill_run(const struct invocation *invocation)
 {
     struct backfill backfill = {.invocation = invocation};
@@ -282,8 +321,7 @@ static int backfill_run(const struct invocation *invocation)
     backfill.list = output_create("backfills", columns, COUNT_OF(columns));
     status = backfill_targets_find(&targets, invocation, config);
     if (status == EXIT_OK) {
-        watch_signals();
-        status = fill_targets(&backfill, &targets);
+        status = fill_targets_or_slots(&backfill, &targets);
     }
     if (output_rows(backfill.list) > 0) {
         output_print(&backfill.list, 1, &invocation->style, stdout);
@@ -299,18 +337,29 @@ const struct command command_backfill = {
     .arguments = "JOB|VIEW",
     .least = 1,
     .most = 1,
-    .summary = "computes groups of a view again in batches, resumably",
-    .details = "All groups, or those whose hour, day or week lies in [--from, --to). Each batch is a transaction; a "
-               "refresh of\n"
-               "the view waits for one at most. To do it twice changes nothing. What was stopped or killed goes on "
-               "with the same\n"
-               "command. A finished one is a run of the view's job, with TRIGGER backfill. Exit status 6 while another "
-               "backfill\n"
-               "of the view runs, 124 when --timeout has passed, 130 after Ctrl-C.",
-    .options = {{"from", "INSTANT", "groups from this time on, in UTC unless it has an offset"},
-                {"to", "INSTANT", "groups before this time"},
+    .summary = "does slots of a job again, or groups of a view in batches",
+    .details =
+        "Of a job with a command: each slot of its schedule in [--from, --to) becomes a run, with TRIGGER "
+        "backfill, that\n"
+        "the leader starts when nothing else is due. It goes on without this command; without --from an open one "
+        "is followed.\n"
+        "Exit status 1 when a slot failed.\n"
+        "\n"
+        "Of a view, or a job that refreshes views: all groups, or those whose hour, day or week lies in [--from, "
+        "--to). Each\n"
+        "batch is a transaction; a refresh of the view waits for one at most. To do it twice changes nothing. "
+        "What was stopped\n"
+        "or killed goes on with the same command. A finished one is a run of the view's job, with TRIGGER "
+        "backfill.\n"
+        "\n"
+        "Exit status 6 while another backfill of the same is under way, 124 when --timeout has passed, 130 after "
+        "Ctrl-C.",
+    .options = {{"from", "INSTANT", "groups or slots from this time on, in UTC unless it has an offset"},
+                {"to", "INSTANT", "groups or slots before this time"},
+                {"only", "SORT", "of a job: missing (nothing ran), failed, or all slots (default: all)"},
+                {"cancel", NULL, "of a job: end its backfill, and the run of it"},
                 {"batch", "N", "groups of a transaction (default: " BATCH ")"},
                 {"timeout", "DURATION", "stop after this long"},
-                {"dry-run", NULL, "count the groups, change nothing"}},
+                {"dry-run", NULL, "count, change nothing"}},
     .run = backfill_run,
 };

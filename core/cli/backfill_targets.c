@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/shell.h"
 #include "base/text.h"
 
 static bool gather_others(struct backfill_targets *targets, struct visit *visit, struct error *err)
@@ -74,11 +73,6 @@ static int refuse_unclear(const struct backfill_targets *targets)
     if (targets->databases > 1) {
         error_set(&err, ERROR_USAGE, "more than one database has a job or view \"%s\"", targets->name);
         error_hint(&err, "choose one with --database NAME");
-    } else if (pg_rows_value(&targets->rows, 0, TARGET_VIEW) == NULL) {
-        error_set(&err, ERROR_REFUSED, "job \"%s\" refreshes no views", targets->name);
-        char *job = shell_word(targets->name);
-        error_hint(&err, "to have its command run: pgchime run %s", job);
-        free(job);
     } else {
         error_set(&err, ERROR_USAGE, "more than one schema has a view \"%s\"", targets->name);
         error_hint(&err, "write \"%s\" or \"%s\"", pg_rows_value(&targets->rows, 0, TARGET_VIEW),
@@ -98,7 +92,7 @@ int backfill_targets_find(struct backfill_targets *targets, const struct invocat
         return refuse_unknown(targets);
     }
     bool many_views = targets->rows.count > 1 && strcmp(pg_rows_value(&targets->rows, 0, TARGET_KIND), "view") == 0;
-    if (targets->databases > 1 || many_views || pg_rows_value(&targets->rows, 0, TARGET_VIEW) == NULL) {
+    if (targets->databases > 1 || many_views) {
         return refuse_unclear(targets);
     }
     return EXIT_OK;

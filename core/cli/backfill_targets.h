@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* What `backfill JOB|VIEW` is about: the views of a job, in its order, or one view, in whichever database has it. A job
- * goes before a view of the same name. */
+ * goes before a view of the same name. A job that refreshes no views has one row, without a view. */
 #ifndef CHIME_CLI_BACKFILL_TARGETS_H
 #define CHIME_CLI_BACKFILL_TARGETS_H
 

@@ -85,7 +85,7 @@ static char *reason_of(const struct scheduled *scheduled, const struct run *run,
 static enum log_runs log_of(const struct run *run)
 {
     enum log_runs kept = run->job->options->log_runs;
-    if (run->kind == RUN_MANUAL) {
+    if (run->kind == RUN_MANUAL || run->kind == RUN_BACKFILL) {
         return LOG_RUNS_ALL;
     }
     return run->kind == RUN_CHANGE && kept == LOG_RUNS_ALL ? LOG_RUNS_ERRORS : kept;

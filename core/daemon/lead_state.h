@@ -194,6 +194,10 @@ void warm_up_destroy(struct lead *lead);
 /* Something may have changed when the next slot is. */
 void warm_up_plan(struct lead *lead);
 
+/* slot_backfills.c */
+/* Asks for the next slots of a backfill, by the job's schedule as it is now. */
+void slot_backfills_feed(struct lead *lead, struct scheduled *scheduled, const struct open_request *backfill);
+
 /* dispatch.c */
 void dispatch_create(struct lead *lead);
 void dispatch_destroy(struct lead *lead);

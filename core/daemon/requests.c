@@ -37,6 +37,12 @@ static bool grant(struct lead *lead, const struct open_request *request)
 {
     struct scheduled *scheduled = scheduler_find(lead->scheduler, request->run.job_id);
     bool run = request->verb == LEDGER_RUN || request->verb == LEDGER_FORCE;
+    if (request->verb == LEDGER_BACKFILL) {
+        if (scheduled != NULL) {
+            slot_backfills_feed(lead, scheduled, request);
+        }
+        return false; /* it is no row of chime.request */
+    }
     if (scheduled != NULL && scheduled_job(scheduled)->refused && run) {
         return false; /* once it is mended */
     }
@@ -60,6 +66,8 @@ static bool grant(struct lead *lead, const struct open_request *request)
         log_info("job %s: %s", scheduled_job(scheduled)->name, request->reason);
         resume(lead, scheduled, request);
         return true;
+    case LEDGER_BACKFILL:
+        break;
     case LEDGER_BEGIN:
         return scheduled_idle(scheduled);
     }

@@ -188,8 +188,9 @@ bool ledger_read_heartbeat(const struct pg_reply *reply, struct ledger_heartbeat
 static bool read_verb(const char *text, enum ledger_verb *verb, struct error *err)
 {
     static const char *const verbs[] = {
-        [LEDGER_RUN] = "run",         [LEDGER_FORCE] = "force",   [LEDGER_CANCEL] = "cancel",
-        [LEDGER_SUSPEND] = "suspend", [LEDGER_RESUME] = "resume", [LEDGER_BEGIN] = "begin"};
+        [LEDGER_RUN] = "run",          [LEDGER_FORCE] = "force",   [LEDGER_CANCEL] = "cancel",
+        [LEDGER_SUSPEND] = "suspend",  [LEDGER_RESUME] = "resume", [LEDGER_BEGIN] = "begin",
+        [LEDGER_BACKFILL] = "backfill"};
     for (size_t i = 0; i < COUNT_OF(verbs); i++) {
         if (strcmp(verbs[i], text) == 0) {
             *verb = (enum ledger_verb)i;

@@ -83,8 +83,17 @@ struct ledger_request {
 
 /* What people ask of the leader, in the order they did. The row stays until the leader is done with it: a claim removes
  * a RUN or a FORCE (a run although its job is suspended), the BEGIN goes by ledger_begin, the others by
- * ledger_acknowledge. */
-enum ledger_verb { LEDGER_RUN, LEDGER_FORCE, LEDGER_CANCEL, LEDGER_SUSPEND, LEDGER_RESUME, LEDGER_BEGIN };
+ * ledger_acknowledge. A BACKFILL is one that has room for further slots, or whose last one has ended: request_id is its
+ * number, run.slot how far it has come (slot_backfill.h). */
+enum ledger_verb {
+    LEDGER_RUN,
+    LEDGER_FORCE,
+    LEDGER_CANCEL,
+    LEDGER_SUSPEND,
+    LEDGER_RESUME,
+    LEDGER_BEGIN,
+    LEDGER_BACKFILL
+};
 
 struct open_request {
     int64_t

@@ -21,8 +21,8 @@ static const char *const state_names[RUN_STATE_COUNT] = {
 };
 
 static const char *const kind_names[RUN_KIND_COUNT] = {
-    [RUN_SCHEDULE] = "schedule", [RUN_DEPENDENCY] = "dependency", [RUN_EVENT] = "event",
-    [RUN_CHANGE] = "change",     [RUN_MANUAL] = "manual",         [RUN_INSTALL] = "install",
+    [RUN_SCHEDULE] = "schedule", [RUN_DEPENDENCY] = "dependency", [RUN_EVENT] = "event",       [RUN_CHANGE] = "change",
+    [RUN_MANUAL] = "manual",     [RUN_INSTALL] = "install",       [RUN_BACKFILL] = "backfill",
 };
 
 const char *run_state_name(enum run_state state)
@@ -48,7 +48,7 @@ bool run_kind_moves(enum run_kind kind)
 
 bool run_kind_asked(enum run_kind kind)
 {
-    return kind == RUN_MANUAL || kind == RUN_INSTALL;
+    return kind == RUN_MANUAL || kind == RUN_INSTALL || kind == RUN_BACKFILL;
 }
 
 const char *run_kind_name(enum run_kind kind)

@@ -27,7 +27,16 @@ enum run_state {
     RUN_STATE_COUNT
 };
 
-enum run_kind { RUN_SCHEDULE, RUN_DEPENDENCY, RUN_EVENT, RUN_CHANGE, RUN_MANUAL, RUN_INSTALL, RUN_KIND_COUNT };
+enum run_kind {
+    RUN_SCHEDULE,
+    RUN_DEPENDENCY,
+    RUN_EVENT,
+    RUN_CHANGE,
+    RUN_MANUAL,
+    RUN_INSTALL,
+    RUN_BACKFILL,
+    RUN_KIND_COUNT
+};
 
 /* How an attempt ended. */
 struct outcome {
@@ -42,7 +51,11 @@ struct outcome {
 
 const char *run_state_name(enum run_state state); /* "succeeded", "timed_out", ... as in the ledger */
 bool run_state_parse(const char *name, enum run_state *state);
-const char *run_kind_name(enum run_kind kind); /* "schedule", "dependency", "event", "change", "manual", "install" */
+const char *run_kind_name(enum run_kind kind); /* "schedule", "dependency", "event", "change", "manual", "install",
+                                                    * "backfill" */
+/* RUN_BACKFILL is a slot of long ago that is done again: nothing of the job's schedule, its outcome or what comes after
+ * it follows from that. Its slot in the ledger is the schedule's, and some microseconds more where an earlier backfill
+ * did that one already. */
 /* Whether the run moves its job's cursor: slots of a schedule and decisions of a join. */
 bool run_kind_moves(enum run_kind kind);
 /* Whether it was asked for: it has a row in chime.request until it is claimed. What neither moves nor was asked for, an

@@ -179,7 +179,7 @@ bool slot_parameters_check(const char *text, bool several, struct error *err)
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
 
-static bool has_timeline(const struct schedule *schedule)
+bool slot_timeline_known(const struct schedule *schedule)
 {
     return schedule->form == SCHEDULE_CRON || schedule->form == SCHEDULE_INTERVAL;
 }
@@ -187,10 +187,16 @@ static bool has_timeline(const struct schedule *schedule)
 void slot_values_place(struct slot_values *values, const struct schedule *schedule, enum run_kind kind)
 {
     values->previous_slot = values->interval_start = values->interval_end = INSTANT_NONE;
-    if (has_timeline(schedule)) {
-        values->previous_slot = schedule_latest(schedule, INSTANT_NONE, values->slot - 1);
+    bool of_schedule = kind == RUN_SCHEDULE || kind == RUN_BACKFILL;
+    if (!slot_timeline_known(schedule)) {
+        return;
     }
-    if (kind == RUN_SCHEDULE && values->previous_slot != INSTANT_NONE) {
+    if (kind == RUN_BACKFILL) {
+        instant slot = schedule_latest(schedule, INSTANT_NONE, values->slot);
+        values->slot = slot != INSTANT_NONE ? slot : values->slot;
+    }
+    values->previous_slot = schedule_latest(schedule, INSTANT_NONE, values->slot - 1);
+    if (of_schedule && values->previous_slot != INSTANT_NONE) {
         values->interval_start = values->previous_slot;
         values->interval_end = values->slot;
     }

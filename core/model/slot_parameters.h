@@ -67,7 +67,10 @@ char *slot_parameters_number(const char *text);
  * else several statements are sent as they are, without. The message lacks its subject, which is the job. */
 bool slot_parameters_check(const char *text, bool several, struct error *err) CHIME_MUST_CHECK;
 
-/* Fills in previous_slot and the interval of a run of that kind at values->slot. */
+/* Whether the slots of the schedule are known beforehand, forwards and backwards: fields, `N seconds` and @every. */
+bool slot_timeline_known(const struct schedule *schedule);
+/* Fills in previous_slot and the interval of a run of that kind at values->slot. A backfill has those of the slot that
+ * it does again, which becomes values->slot. */
 void slot_values_place(struct slot_values *values, const struct schedule *schedule, enum run_kind kind);
 void slot_values_texts(const struct slot_values *values, struct slot_texts *texts);
 

@@ -14,7 +14,7 @@ static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_ki
 /* Requests come before slots: a person waits for them. */
 static bool begin_request(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (it->request_count == 0 || it->withdrawn || upstream_check_blocks_requests(it)) {
+    if (!requests_are_urgent(it) || it->withdrawn || upstream_check_blocks_requests(it)) {
         return false;
     }
     struct request request = requests_take(scheduler, it);
@@ -84,12 +84,30 @@ static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
     return true;
 }
 
+/* Nothing else of the job is due. */
+static void begin_backfill(struct scheduler *scheduler, struct scheduled *it)
+{
+    if (it->phase == PHASE_IDLE && it->request_count > 0 && !requests_are_urgent(it) && !it->withdrawn) {
+        struct request request = requests_take(scheduler, it);
+        begin(scheduler, it, request.kind, request.slot, false);
+    }
+}
+
+/* Something else became due before the backfill of a slot was claimed: that goes first. */
+static bool gives_way(const struct scheduler *scheduler, const struct scheduled *it)
+{
+    bool waits = it->phase == PHASE_READY && it->kind == RUN_BACKFILL && !it->again;
+    return waits && (requests_are_urgent(it) || wake_is_due(it) ||
+                     (scheduled_enabled(it) && !it->join && timeline_first(scheduler, it) <= it->keep_through));
+}
+
 static void consider(struct scheduler *scheduler, struct scheduled *it)
 {
     bool more = true;
     while (more && it->phase == PHASE_IDLE && !begin_request(scheduler, it) && !begin_event(scheduler, it)) {
         more = it->join ? decide_join(scheduler, it) : decide_slot(scheduler, it);
     }
+    begin_backfill(scheduler, it);
 }
 
 static void reconsider(struct scheduler *scheduler, struct scheduled *it)
@@ -99,6 +117,9 @@ static void reconsider(struct scheduler *scheduler, struct scheduled *it)
     if (it->phase == PHASE_WAITING && upstream_check_blocking(scheduler, it, it->slot) == NULL) {
         /* Through idle, so that a failed upstream is noticed and a request goes first. */
         phase_set(scheduler, it, PHASE_IDLE);
+    }
+    if (gives_way(scheduler, it)) {
+        requests_put_back(scheduler, it);
     }
     if (wake_must_wait(scheduler, it)) {
         phase_set(scheduler, it, PHASE_IDLE);

@@ -27,7 +27,7 @@ static bool may_buffer(const struct scheduled *it)
 void timeline_note(struct scheduler *scheduler, struct scheduled *it)
 {
     bool skipping = it->skip_through > it->keep_through && it->skip_through > it->cursor;
-    bool nothing_before = it->phase == PHASE_IDLE && it->cursor >= it->keep_through;
+    bool nothing_before = (it->phase == PHASE_IDLE || it->kind == RUN_BACKFILL) && it->cursor >= it->keep_through;
     if (!skipping && (nothing_before || may_buffer(it))) {
         it->keep_through = it->armed;
     } else {

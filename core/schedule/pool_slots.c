@@ -185,10 +185,15 @@ void pool_slots_finish(struct scheduler *scheduler)
 
 /* --- standing in line --------------------------------------------------------------------------------------------- */
 
+static size_t priority_of(const struct scheduled *it)
+{
+    return it->kind == RUN_BACKFILL ? PRIORITY_BACKFILL : it->priority;
+}
+
 static void line_up(struct scheduler *scheduler, struct scheduled *it)
 {
     struct line *line = it->line;
-    heap_put(&line->heaps[it->priority], &it->ready_node, it->slot);
+    heap_put(&line->heaps[priority_of(it)], &it->ready_node, it->slot);
     if (line->count++ == 0) {
         line->place = scheduler->ready_count;
         scheduler->ready[scheduler->ready_count++] = line;
@@ -198,7 +203,7 @@ static void line_up(struct scheduler *scheduler, struct scheduled *it)
 static void leave_line(struct scheduler *scheduler, struct scheduled *it)
 {
     struct line *line = it->line;
-    heap_remove(&line->heaps[it->priority], &it->ready_node);
+    heap_remove(&line->heaps[priority_of(it)], &it->ready_node);
     if (--line->count == 0) {
         struct line *last = scheduler->ready[--scheduler->ready_count];
         scheduler->ready[line->place] = last;
@@ -290,7 +295,8 @@ static struct heap_node *first_in(const struct line *line, size_t *priority)
     return heap_first(&line->heaps[*priority]);
 }
 
-/* Who had fewer turns, and among equals by priority, slot and job. */
+/* Who had fewer turns, and among equals by priority, slot and job; a backfill after everybody, whatever turns there
+ * were. */
 struct candidate {
     size_t taken;
     size_t priority;
@@ -299,6 +305,10 @@ struct candidate {
 
 static bool goes_before(const struct candidate *left, const struct candidate *right)
 {
+    bool backfills = left->priority == PRIORITY_BACKFILL;
+    if (backfills != (right->priority == PRIORITY_BACKFILL)) {
+        return !backfills;
+    }
     if (left->taken != right->taken) {
         return left->taken < right->taken;
     }

@@ -5,6 +5,21 @@
 #include "base/memory.h"
 #include "schedule/state.h"
 
+/* How many go before those of backfills. */
+static size_t urgent_count(const struct scheduled *it)
+{
+    size_t count = 0;
+    while (count < it->request_count && it->requests[count].kind != RUN_BACKFILL) {
+        count++;
+    }
+    return count;
+}
+
+bool requests_are_urgent(const struct scheduled *it)
+{
+    return it->request_count > 0 && it->requests[0].kind != RUN_BACKFILL;
+}
+
 bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot)
 {
     for (size_t i = 0; i < it->request_count; i++) {
@@ -35,7 +50,8 @@ struct request requests_take(struct scheduler *scheduler, struct scheduled *it)
 void requests_put_back(struct scheduler *scheduler, struct scheduled *it)
 {
     phase_set(scheduler, it, PHASE_IDLE);
-    insert(scheduler, it, 0, (struct request){it->kind, it->slot});
+    size_t place = it->kind == RUN_BACKFILL ? urgent_count(it) : 0;
+    insert(scheduler, it, place, (struct request){it->kind, it->slot});
 }
 
 void requests_drop(struct scheduler *scheduler, struct scheduled *it)
@@ -47,5 +63,6 @@ void requests_drop(struct scheduler *scheduler, struct scheduled *it)
 
 void requests_add(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot)
 {
-    insert(scheduler, it, it->request_count, (struct request){kind, slot});
+    size_t place = kind == RUN_BACKFILL ? it->request_count : urgent_count(it);
+    insert(scheduler, it, place, (struct request){kind, slot});
 }

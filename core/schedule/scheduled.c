@@ -23,7 +23,7 @@ bool scheduled_missed(const struct scheduled *it)
 
 bool scheduled_idle(const struct scheduled *scheduled)
 {
-    return scheduled->phase == PHASE_IDLE && scheduled->request_count == 0 && !wake_is_due(scheduled);
+    return scheduled->phase == PHASE_IDLE && !requests_are_urgent(scheduled) && !wake_is_due(scheduled);
 }
 
 bool scheduled_retired(const struct scheduled *scheduled)
@@ -116,6 +116,11 @@ bool phase_is_unstarted(const struct scheduled *it)
 bool phase_is_claiming_slot(const struct scheduled *it)
 {
     return it->phase == PHASE_CLAIMING && !it->again && run_kind_moves(it->kind);
+}
+
+bool scheduled_backfills(const struct scheduled *it)
+{
+    return it->phase != PHASE_IDLE && it->kind == RUN_BACKFILL;
 }
 
 bool wake_is_of(enum run_kind kind)

@@ -280,10 +280,24 @@ static void count_failure(struct scheduled *it, enum run_state state)
     }
 }
 
+/* Nothing follows from how it went. */
+static void end_backfill(struct scheduler *scheduler, struct scheduled *it)
+{
+    it->freed_at = scheduler->now;
+    agenda_add(scheduler, it);
+    phase_set(scheduler, it, PHASE_IDLE);
+    it->judged = false;
+    agenda_run(scheduler);
+}
+
 instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,
                         instant at)
 {
     wait_advance(scheduler, at);
+    if (it->kind == RUN_BACKFILL) {
+        end_backfill(scheduler, it);
+        return at;
+    }
     if (state == RUN_SUCCEEDED && took > 0) {
         it->expected = it->expected == 0 ? took : (it->expected * 3 + took) / 4;
     }

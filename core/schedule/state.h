@@ -26,7 +26,8 @@
 
 enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_READY, PHASE_CLAIMING, PHASE_LIVE, PHASE_RETRYING };
 
-#define PRIORITY_COUNT 10
+#define PRIORITY_BACKFILL 10 /* behind whatever has an option `priority` */
+#define PRIORITY_COUNT 11
 
 /* What a join holds of an upstream. */
 enum upstream_result {
@@ -131,7 +132,7 @@ struct scheduled {
     bool on_agenda;
     bool on_armed;
     bool superseded; /* its attempt is to be cancelled for its successor */
-    bool judged; /* how its run ended is on its way to the ledger: no join decides before that is known */
+    bool judged;     /* how its run ended is on its way to the ledger: no join decides before that is known */
     bool has_outcome;
     enum run_state last_outcome;
     instant outcome_at;
@@ -238,6 +239,8 @@ bool scheduled_missed(const struct scheduled *it);
 bool phase_is_unstarted(const struct scheduled *it);
 /* Whether the claim of a slot or decision is on its way: nothing beyond it can be decided. */
 bool phase_is_claiming_slot(const struct scheduled *it);
+/* Whether its current run is of a backfill: nobody waits for that. */
+bool scheduled_backfills(const struct scheduled *it);
 bool wake_is_of(enum run_kind kind); /* of a notification or a change */
 /* Whether something of it is pending at `until` or before, and will run. */
 bool wake_is_pending(const struct scheduled *it, instant until);
@@ -275,10 +278,12 @@ void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
 
 /* --- requests.c --------------------------------------------------------------------------------------------------- */
 
+/* Those of backfills stand behind all others: they wait until nothing else of the job is due. */
+bool requests_are_urgent(const struct scheduled *it); /* there is one that is of no backfill */
 bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot); /* or runs it */
 void requests_add(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 struct request requests_take(struct scheduler *scheduler, struct scheduled *it); /* there is one */
-/* A request that had its turn waits again, first in line. */
+/* A request that had its turn waits again, first in line of its sort. */
 void requests_put_back(struct scheduler *scheduler, struct scheduled *it);
 void requests_drop(struct scheduler *scheduler, struct scheduled *it);
 

@@ -61,7 +61,8 @@ struct scheduled *upstream_check_blocking(struct scheduler *scheduler, const str
 bool upstream_check_blocks_requests(const struct scheduled *it)
 {
     for (size_t i = 0; i < it->upstream_count; i++) {
-        if (!scheduled_idle(it->upstream[i].job)) {
+        const struct scheduled *upstream = it->upstream[i].job;
+        if (!scheduled_idle(upstream) && !scheduled_backfills(upstream)) {
             return true;
         }
     }
@@ -74,7 +75,8 @@ static bool holds_event_up(const struct scheduled *it, instant slot)
 {
     bool later = wake_runs(it) && it->slot > slot;
     bool decides = it->join && scheduled_enabled(it) && join_complete(it);
-    return (it->phase != PHASE_IDLE && !later) || it->request_count > 0 || wake_is_pending(it, slot) || decides;
+    bool runs = it->phase != PHASE_IDLE && !scheduled_backfills(it);
+    return (runs && !later) || requests_are_urgent(it) || wake_is_pending(it, slot) || decides;
 }
 
 /* A join that lacks the upstream result of an upstream where nothing is under way decides nothing after the others

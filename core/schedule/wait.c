@@ -33,6 +33,8 @@ const char *wait_name_run(enum run_kind kind)
     case RUN_MANUAL:
     case RUN_INSTALL:
         return "run asked for at";
+    case RUN_BACKFILL:
+        return "backfill of slot";
     case RUN_SCHEDULE:
     case RUN_DEPENDENCY:
     case RUN_KIND_COUNT:

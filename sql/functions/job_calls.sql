@@ -260,6 +260,16 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.request_run IS 'asks for a run of a job now; its slot';
 
+CREATE OR REPLACE FUNCTION chime.request_backfill(p_caller name, p_arguments jsonb) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_job chime.job := chime.find_job(p_caller, p_arguments);
+BEGIN
+    RETURN jsonb_build_object('backfill_id', chime.begin_slot_backfill(v_job.job_id, (p_arguments ->> 'from')::timestamptz,
+                                                                       (p_arguments ->> 'to')::timestamptz, p_arguments ->> 'only', p_caller));
+END $$;
+COMMENT ON ROUTINE chime.request_backfill IS 'asks for a backfill of slots of a job; its number';
+
 CREATE OR REPLACE FUNCTION chime.cancel_own_run(p_caller name, p_arguments jsonb) RETURNS jsonb
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -319,6 +329,8 @@ BEGIN
         WHEN 'alter' THEN NEW.answer := chime.change_job(NEW.caller, v_arguments);
         WHEN 'unschedule' THEN NEW.answer := chime.unschedule_job(NEW.caller, v_arguments);
         WHEN 'run' THEN NEW.answer := chime.request_run(NEW.caller, v_arguments);
+        WHEN 'backfill' THEN NEW.answer := chime.request_backfill(NEW.caller, v_arguments);
+        WHEN 'cancel_backfill' THEN NEW.answer := jsonb_build_object('done', chime.cancel_slot_backfill((chime.find_job(NEW.caller, v_arguments)).job_id, NEW.caller));
         WHEN 'cancel' THEN NEW.answer := chime.cancel_own_run(NEW.caller, v_arguments);
         WHEN 'keep_view' THEN NEW.answer := chime.keep_view_for(NEW.caller, v_arguments);
         WHEN 'alter_view' THEN NEW.answer := chime.alter_view_for(NEW.caller, v_arguments);
@@ -411,6 +423,23 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.run_now(bigint) IS 'asks the leader for a run; its slot, by which it is found: kind manual. Asked for again before it began, it is the same';
 COMMENT ON ROUTINE chime.run_now(text) IS 'asks for a run of the job of that name now; its slot';
+
+CREATE OR REPLACE FUNCTION chime.backfill_job(job_id bigint, from_at timestamptz, to_at timestamptz, only_slots text DEFAULT 'all') RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO chime.job_call (verb, arguments)
+    VALUES ('backfill', jsonb_build_object('job_id', job_id, 'from', from_at, 'to', to_at, 'only', only_slots))
+    RETURNING (answer ->> 'backfill_id')::bigint;
+END;
+COMMENT ON FUNCTION chime.backfill_job IS
+    'does the slots in [from_at, to_at) of one of the caller''s jobs again: all, those that are missing (nothing ran), or those that failed; the number of the backfill';
+
+CREATE OR REPLACE FUNCTION chime.cancel_backfill(job_id bigint) RETURNS boolean
+LANGUAGE sql STRICT SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO chime.job_call (verb, arguments) VALUES ('cancel_backfill', jsonb_build_object('job_id', job_id)) RETURNING (answer ->> 'done')::boolean;
+END;
+COMMENT ON FUNCTION chime.cancel_backfill IS 'ends the backfill of the job that is under way, and its run; false when there is none';
 
 CREATE OR REPLACE FUNCTION chime.cancel(run_id bigint, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp

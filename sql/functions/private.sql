@@ -41,6 +41,7 @@ BEGIN
         chime.schedule_once(timestamptz, text, text, text, text, jsonb, jsonb),
         chime.alter_job(bigint, text, text, text, text, boolean, text[], text[], jsonb, jsonb, text, interval),
         chime.unschedule(bigint, boolean), chime.unschedule(text, boolean), chime.run_now(bigint), chime.run_now(text),
+        chime.backfill_job(bigint, timestamptz, timestamptz, text), chime.cancel_backfill(bigint),
         chime.cancel(bigint, text), chime.schedule_valid(text), chime.schedule_problem(text), chime.schedule_differs(text),
         chime.keep_view(text, text, text[], text, text, text, text, text, text, text, text, text),
         chime.alter_view(text, text, text[], text, text, text, text, text, text, text), chime.drop_view(text), chime.refresh_view(text, boolean),
@@ -95,9 +96,9 @@ BEGIN
          WHERE a.attrelid = format('chime.%I', v_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'token';
         EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
     END LOOP;
-    GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.tally, chime.minute, chime.job_day,
+    GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.slot_backfill, chime.slot_backfills, chime.tally, chime.minute, chime.job_day,
                     chime.totals, chime.pulse, chime.migration, chime.function_set, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
-    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day}'::text[] LOOP
+    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day,slot_backfill}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
             EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
         END IF;

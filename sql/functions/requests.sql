@@ -131,6 +131,12 @@ END $$;
 COMMENT ON FUNCTION chime.cancel_run IS
     'asks the leader to end a live run, whoever owns it, waiting for its next attempt included, or withdraws one that was asked for and has not begun; false when there is no such run';
 
+CREATE OR REPLACE FUNCTION chime.backfill_goes_on(p_job bigint) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+RETURN EXISTS (SELECT FROM chime.request q WHERE q.job_id = p_job AND q.verb = 'run' AND q.kind = 'backfill')
+       OR EXISTS (SELECT FROM chime.run r WHERE r.job_id = p_job AND r.kind = 'backfill');
+COMMENT ON FUNCTION chime.backfill_goes_on IS 'whether slots that a backfill of the job asked for have not ended';
+
 -- Read-only, every second. Conditions on jobs are single values, looked up row by row: a join, planned while nothing
 -- was known of these columns, may read all jobs.
 CREATE OR REPLACE FUNCTION chime.open_requests()
@@ -145,6 +151,15 @@ BEGIN
                        WHEN 'resume' THEN chime.told('resumed', q.requested_by, q.reason)
                        WHEN 'begin' THEN chime.told('begun anew', q.requested_by, q.reason) END
     FROM chime.request q WHERE q.verb <> 'run' ORDER BY q.request_id;
+    -- A backfill has room for further slots, or all of it has ended. Its number, and how far it has come.
+    RETURN QUERY
+    SELECT b.backfill_id, 'backfill', b.job_id, NULL::chime.run_kind, b.position, NULL
+    FROM chime.slot_backfill b
+    WHERE b.ended_at IS NULL
+      AND CASE WHEN b.is_fed THEN NOT chime.backfill_goes_on(b.job_id)
+               ELSE (SELECT count(*) FROM (SELECT w.verb, w.kind FROM chime.request w WHERE w.job_id = b.job_id OFFSET 0) q
+                     WHERE q.verb = 'run' AND q.kind = 'backfill') < 100 END
+    ORDER BY b.backfill_id LIMIT 100;
     -- The owners one after the other by the index, and of each no more than can be taken.
     RETURN QUERY
     WITH RECURSIVE owners AS (

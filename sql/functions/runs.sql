@@ -87,6 +87,33 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.claim IS 'the leader makes runs live, each for a named session; returns those that were granted';
 
+-- The runs of backfills among those that chime.finish ends: nothing of their job's state follows from them, so that no
+-- alert, no suspension and no job that comes after is about what was long ago. All of them go to the history.
+CREATE OR REPLACE FUNCTION chime.finish_backfilled(p_token uuid, p_job bigint[], p_kind chime.run_kind[], p_slot timestamptz[], p_state chime.run_state[],
+                                        p_started timestamptz[], p_finished timestamptz[], p_rows bigint[], p_sqlstate text[], p_message text[],
+                                        p_reason text[])
+RETURNS TABLE (job_id bigint, state chime.run_state)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+#variable_conflict use_column
+DECLARE
+    v_run chime.run;
+BEGIN
+    FOR n IN 1 .. cardinality(p_job) LOOP
+        CONTINUE WHEN p_kind[n] <> 'backfill';
+        DELETE FROM chime.run r WHERE r.job_id = p_job[n] AND r.kind = 'backfill' AND r.slot = p_slot[n] AND r.token = p_token RETURNING r.* INTO v_run;
+        CONTINUE WHEN NOT FOUND;
+        job_id := p_job[n];
+        state := CASE WHEN v_run.done_at IS NULL THEN p_state[n] ELSE 'succeeded' END;
+        INSERT INTO chime.run_history (run_id, job_id, kind, slot, state, attempt, pid, epoch, claimed_at, started_at, finished_at, rows, sqlstate, message, reason)
+        VALUES (v_run.run_id, v_run.job_id, v_run.kind, v_run.slot, state, v_run.attempt, v_run.pid, v_run.epoch, v_run.claimed_at, p_started[n],
+                p_finished[n], p_rows[n], p_sqlstate[n], p_message[n], p_reason[n])
+        ON CONFLICT (job_id, kind, slot) DO NOTHING;
+        PERFORM chime.count_backfilled(job_id, state);
+        RETURN NEXT;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION chime.finish_backfilled IS 'moves runs of backfills that ended into the history, and counts them in their backfill';
+
 -- Ends runs that the daemon watched to their end. Returns those that were this leader's, and as what they ended: what
 -- was committed succeeded, whatever the daemon heard. p_log: what of it goes to the
 -- history, as the option log_runs says; everything is counted. p_outcome_at: when each outcome came about for those
@@ -106,6 +133,10 @@ DECLARE
     v_jobs bigint[];
     v_states chime.run_state[];
 BEGIN
+    IF 'backfill' = ANY (p_kind) THEN
+        RETURN QUERY SELECT f.job_id, f.state
+        FROM chime.finish_backfilled(p_token, p_job, p_kind, p_slot, p_state, p_started, p_finished, p_rows, p_sqlstate, p_message, p_reason) AS f;
+    END IF;
     LOOP
         BEGIN
             WITH ended AS (
@@ -269,7 +300,11 @@ BEGIN
                successes = s.successes + CASE WHEN e.state = 'succeeded' THEN 1 ELSE 0 END,
                failures = s.failures + CASE WHEN e.state = 'succeeded' THEN 0 ELSE 1 END,
                recent = (s.recent << 4) | chime.outcome_code(e.state), recent_older = (s.recent_older << 4) | ((s.recent >> 60) & 15)
-          FROM ended e WHERE s.job_id = ANY (p_job) AND s.job_id = e.job_id
+          FROM ended e WHERE s.job_id = ANY (p_job) AND s.job_id = e.job_id AND e.kind <> 'backfill'
+    ), backfilled AS (
+        UPDATE chime.slot_backfill b
+           SET done = b.done + CASE e.state WHEN 'succeeded' THEN 1 ELSE 0 END, failed = b.failed + CASE e.state WHEN 'succeeded' THEN 0 ELSE 1 END
+          FROM ended e WHERE e.kind = 'backfill' AND b.job_id = e.job_id AND b.ended_at IS NULL
     )
     SELECT a.run_id, NULL::chime.run_state, NULL::chime.run_kind, NULL::timestamptz, NULL::smallint, NULL::timestamptz, NULL::timestamptz FROM again a
     UNION ALL SELECT e.run_id, e.state, e.kind, e.slot, e.attempt, e.started_at, e.finished_at FROM ended e;

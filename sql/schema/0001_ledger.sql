@@ -293,7 +293,7 @@ CREATE TABLE chime.request (
     owner        name NOT NULL DEFAULT '',
     run_id       bigint,
     forced       boolean NOT NULL DEFAULT false CHECK (verb = 'run' OR NOT forced),
-    CHECK (CASE WHEN verb = 'run' THEN kind IN ('manual', 'install') AND kind IS NOT NULL AND slot IS NOT NULL
+    CHECK (CASE WHEN verb = 'run' THEN kind IN ('manual', 'install', 'backfill') AND kind IS NOT NULL AND slot IS NOT NULL
                 WHEN verb = 'cancel' THEN kind IS NOT NULL AND slot IS NOT NULL
                 ELSE kind IS NULL AND slot IS NULL END),
     UNIQUE (job_id, verb, kind, slot, requested_by)

@@ -220,8 +220,10 @@ START_TEST(what_cannot_be_done_is_refused)
 {
     ASSERT_RUN(5, "backfill", "shop_totl");
     commands_has(errors, "did you mean \"shop_total\"?");
-    ASSERT_RUN(6, "backfill", "vacuum");
-    commands_has(errors, "refreshes no views");
+    ASSERT_RUN(2, "backfill", "vacuum"); /* slots of a command */
+    commands_has(errors, "a backfill of slots needs --from");
+    ASSERT_RUN(2, "backfill", "shop_total", "--only", "failed");
+    commands_has(errors, "--only is for jobs whose slots are done again");
     EXPECT_SQL(cluster, "SELECT app.install('whole', 'SELECT count(*) AS n FROM orders', '{}', '[]', '{n}')",
                "it has no grain");
     ASSERT_RUN(6, "backfill", "whole");

@@ -94,10 +94,11 @@ START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
     expect(may_keep, "f");
     /* The way in to jobs of one's own, which test_job_calls tries to misuse. */
     cluster_execute(cluster, "GRANT pgchime_jobs TO nobody_much");
-    expect_may(
-        "alter_job alter_view cancel drop_view explain_view keep_view refresh_view run_now schedule schedule_differs "
-        "schedule_once schedule_problem schedule_valid unschedule wait_fresh",
-        "job_runs jobs kept_views upcoming"); /* of one's own jobs and views */
+    expect_may("alter_job alter_view backfill_job cancel cancel_backfill drop_view explain_view keep_view refresh_view "
+               "run_now "
+               "schedule schedule_differs "
+               "schedule_once schedule_problem schedule_valid unschedule wait_fresh",
+               "job_runs jobs kept_views upcoming"); /* of one's own jobs and views */
     expect(may_keep, "t");
     expect("SELECT bool_or(p.prosecdef) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
            " AND p.proname = ANY (string_to_array(chime.keeper_functions(), ' ')) AND p.proname <> 'tables_read'",

@@ -173,6 +173,12 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('pulse', 'SELECT chime.is_watched(), chime.note_pulse(plans.token(), ''{"jobs": 3, "waits": []}'')'),
 -- what people and programs call
 ('cancel', 'SELECT chime.cancel(1001)'),
+('backfill', 'SELECT chime.backfill_job(1001, ''2026-03-01Z'', ''2026-03-02Z'')'),
+('begin backfill', 'SELECT chime.begin_slot_backfill(1001, ''2026-03-01Z'', ''2026-03-02Z'', ''all'')'),
+('feed backfill', 'SELECT chime.feed_slot_backfill(plans.token(), chime.begin_slot_backfill(1001, ''2026-03-01Z'', ''2026-03-02Z'', ''missing''),'
+                  ' ''2026-03-01Z''::timestamptz - interval ''1 microsecond'', ''{2026-03-01Z,2026-03-01 01:00Z}'', true)'),
+('cancel backfill', 'SELECT chime.cancel_backfill(1001), chime.cancel_slot_backfill(1001)'),
+('wanted by a backfill', 'SELECT chime.backfill_wants(1001, plans.at(0), ''missing'')'),
 ('nobody led', 'SELECT chime.unled_words(plans.at(1)), chime.unled_words(now())'),
 ('suspension', 'SELECT granted FROM chime.suspension(1001)'),
 ('schedule by a program', 'SELECT chime.schedule_job(''postgres'', ''{"schedule": "* * * * *", "command": "SELECT 1"}'')'),
