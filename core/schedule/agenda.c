@@ -14,7 +14,7 @@ static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_ki
 /* Requests come before slots: a person waits for them. */
 static bool begin_request(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (!requests_are_urgent(it) || it->withdrawn || upstream_check_blocks_requests(it)) {
+    if (!scheduled_is_asked_for(it) || it->withdrawn || upstream_check_blocks_requests(it)) {
         return false;
     }
     struct request request = requests_take(scheduler, it);
@@ -87,7 +87,7 @@ static bool decide_join(struct scheduler *scheduler, struct scheduled *it)
 /* Nothing else of the job is due. */
 static void begin_backfill(struct scheduler *scheduler, struct scheduled *it)
 {
-    if (it->phase == PHASE_IDLE && it->request_count > 0 && !requests_are_urgent(it) && !it->withdrawn) {
+    if (it->phase == PHASE_IDLE && it->request_count > 0 && !scheduled_is_asked_for(it) && !it->withdrawn) {
         struct request request = requests_take(scheduler, it);
         begin(scheduler, it, request.kind, request.slot, false);
     }
@@ -97,7 +97,7 @@ static void begin_backfill(struct scheduler *scheduler, struct scheduled *it)
 static bool gives_way(const struct scheduler *scheduler, const struct scheduled *it)
 {
     bool waits = it->phase == PHASE_READY && it->kind == RUN_BACKFILL && !it->again;
-    return waits && (requests_are_urgent(it) || wake_is_due(it) ||
+    return waits && (scheduled_is_asked_for(it) || wake_is_due(it) ||
                      (scheduled_enabled(it) && !it->join && timeline_first(scheduler, it) <= it->keep_through));
 }
 

@@ -15,11 +15,6 @@ static size_t urgent_count(const struct scheduled *it)
     return count;
 }
 
-bool requests_are_urgent(const struct scheduled *it)
-{
-    return it->request_count > 0 && it->requests[0].kind != RUN_BACKFILL;
-}
-
 bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot)
 {
     for (size_t i = 0; i < it->request_count; i++) {

@@ -21,9 +21,14 @@ bool scheduled_missed(const struct scheduled *it)
     return it->missed_at > it->outcome_at;
 }
 
+bool scheduled_is_asked_for(const struct scheduled *it)
+{
+    return it->request_count > 0 && it->requests[0].kind != RUN_BACKFILL;
+}
+
 bool scheduled_idle(const struct scheduled *scheduled)
 {
-    return scheduled->phase == PHASE_IDLE && !requests_are_urgent(scheduled) && !wake_is_due(scheduled);
+    return scheduled->phase == PHASE_IDLE && !scheduled_is_asked_for(scheduled) && !wake_is_due(scheduled);
 }
 
 bool scheduled_retired(const struct scheduled *scheduled)

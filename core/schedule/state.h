@@ -239,6 +239,8 @@ bool scheduled_missed(const struct scheduled *it);
 bool phase_is_unstarted(const struct scheduled *it);
 /* Whether the claim of a slot or decision is on its way: nothing beyond it can be decided. */
 bool phase_is_claiming_slot(const struct scheduled *it);
+/* Whether somebody waits for a request of it: those of backfills stand behind the others. */
+bool scheduled_is_asked_for(const struct scheduled *it);
 /* Whether its current run is of a backfill: nobody waits for that. */
 bool scheduled_backfills(const struct scheduled *it);
 bool wake_is_of(enum run_kind kind); /* of a notification or a change */
@@ -279,7 +281,6 @@ void retry_at_once(struct scheduler *scheduler, struct scheduled *it);
 /* --- requests.c --------------------------------------------------------------------------------------------------- */
 
 /* Those of backfills stand behind all others: they wait until nothing else of the job is due. */
-bool requests_are_urgent(const struct scheduled *it); /* there is one that is of no backfill */
 bool requests_has(const struct scheduled *it, enum run_kind kind, instant slot); /* or runs it */
 void requests_add(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot);
 struct request requests_take(struct scheduler *scheduler, struct scheduled *it); /* there is one */

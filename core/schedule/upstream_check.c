@@ -76,7 +76,7 @@ static bool holds_event_up(const struct scheduled *it, instant slot)
     bool later = wake_runs(it) && it->slot > slot;
     bool decides = it->join && scheduled_enabled(it) && join_complete(it);
     bool runs = it->phase != PHASE_IDLE && !scheduled_backfills(it);
-    return (runs && !later) || requests_are_urgent(it) || wake_is_pending(it, slot) || decides;
+    return (runs && !later) || scheduled_is_asked_for(it) || wake_is_pending(it, slot) || decides;
 }
 
 /* A join that lacks the upstream result of an upstream where nothing is under way decides nothing after the others
