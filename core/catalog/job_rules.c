@@ -49,6 +49,52 @@ static void check_overlap(const struct check *check)
     }
 }
 
+static void refuse_cursor(const struct check *check, const char *what, const char *hint)
+{
+    struct error problem;
+    error_set(&problem, ERROR_CONFIG, "has a cursor, %s", what);
+    error_hint(&problem, "%s", hint);
+    check->found(check->data, &problem);
+}
+
+/* Its position is committed with its effect, or it would process twice what a fault left half done. */
+static void check_cursor(const struct check *check)
+{
+    const struct job *job = check->job;
+    const struct job_options *options = job->options;
+    enum schedule_form form = job->schedule.form;
+    if (options->cursor_source != NULL && options->cursor != CURSOR_SEQUENCE) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG, "has a cursor_source, and no cursor that reads one");
+        error_hint(&problem, "set cursor = \"sequence\", or take cursor_source out");
+        check->found(check->data, &problem);
+    }
+    bool bounded = options->cursor == CURSOR_SEQUENCE || options->cursor == CURSOR_INTERVAL;
+    if (!bounded && slot_parameters_name_cursor(job->command)) {
+        struct error problem;
+        error_set(&problem, ERROR_CONFIG, "uses $cursor_start or $cursor_end, and has no cursor with bounds");
+        error_hint(&problem, "set cursor = \"sequence\" or \"interval\"");
+        check->found(check->data, &problem);
+    }
+    if (options->cursor == CURSOR_NONE) {
+        return;
+    }
+    if (job->work == JOB_REFRESH) {
+        refuse_cursor(check, "but refreshes views", "take cursor out: a refresh knows what has changed");
+    } else if (options->delivery != DELIVERY_TRANSACTIONAL) {
+        refuse_cursor(check, "but its position would not be committed with its effect",
+                      "set delivery = \"transactional\"");
+    }
+    if (options->cursor == CURSOR_SEQUENCE && options->cursor_source == NULL) {
+        refuse_cursor(check, "but names no column whose numbers it follows",
+                      "set cursor_source = \"schema.table.column\"");
+    }
+    if (options->cursor == CURSOR_INTERVAL && form != SCHEDULE_CRON && form != SCHEDULE_INTERVAL) {
+        refuse_cursor(check, "but no slots whose intervals follow one another",
+                      "set a schedule such as \"0 * * * *\" or \"@every 15m\"");
+    }
+}
+
 static void refuse_without_views(const struct check *check, const char *option, duration value, const char *hint)
 {
     if (value != 0) {
@@ -103,6 +149,7 @@ void job_rules_check(const struct job *job, void (*found)(void *data, const stru
     const struct check check = {job, found, data};
     check_start(&check);
     check_overlap(&check);
+    check_cursor(&check);
     check_lag(&check);
     check_thresholds(&check);
     check_parameters(&check);

@@ -39,6 +39,13 @@ static void put_back(struct lead *lead, struct scheduled *scheduled, enum run_ki
         .job_id = scheduled_id(scheduled), .kind = kind, .slot = slot};
 }
 
+/* Others that are due go first. Its session may go to one of them. */
+static void go_on(struct lead *lead, struct scheduled *scheduled, const struct run *run)
+{
+    put_back(lead, scheduled, run->kind, run->slot, run->attempt);
+    scheduler_yield(lead->scheduler, scheduled, lead_now(lead));
+}
+
 static void released(void *data, const struct pg_reply *reply)
 {
     lead_refused(data, reply, "claimed runs could not be let go");
@@ -61,6 +68,9 @@ static void run_queue_ended(void *data, struct run_queue *queue, struct run *run
     switch (end) {
     case RUN_END_KNOWN:
         dispatch_add_finish(lead, scheduled, run, outcome);
+        break;
+    case RUN_END_MORE:
+        go_on(lead, scheduled, run);
         break;
     case RUN_END_UNSTARTED:
         put_back(lead, scheduled, run->kind, run->slot, run->attempt);
@@ -230,7 +240,8 @@ static void start_run(struct lead *lead, const struct pending_claim *claim, int6
     run->payload = claim->due.payload != NULL ? xstrdup(claim->due.payload) : NULL;
     run->expected = claim->expected;
     run->state = RUN_CLAIMED;
-    if (run->attempt == 1) {
+    bool goes_on = claim->due.again && run->job->options->cursor == CURSOR_CHUNK;
+    if (run->attempt == 1 && !goes_on) {
         const struct pinged_run pinged = {lead->database->name, run->job, run->job_id, run->kind, run->slot};
         job_pings_start(lead->pings, &pinged);
     }

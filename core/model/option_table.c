@@ -68,6 +68,8 @@ static const struct option table[] = {
      .kind = OPTION_WORD,
      .offset = AT(delivery),
      .words = {"transactional", "at_most_once", "at_least_once"}},
+    {.name = "cursor", .kind = OPTION_WORD, .offset = AT(cursor), .words = {"none", "interval", "sequence", "chunk"}},
+    {.name = "cursor_source", .kind = OPTION_COLUMN, .offset = AT(cursor_source)},
     {.name = "log_runs", .kind = OPTION_WORD, .offset = AT(log_runs), .words = {"all", "errors", "off"}},
     {.name = "expect_success_within",
      .kind = OPTION_LIMIT,
@@ -94,7 +96,7 @@ _Static_assert(COUNT_OF(table) <= 64, "job_options.set has a bit for each option
 _Static_assert(sizeof(enum overlap_policy) == sizeof(int) && sizeof(enum catchup_policy) == sizeof(int) &&
                    sizeof(enum delivery) == sizeof(int) && sizeof(enum trigger_rule) == sizeof(int) &&
                    sizeof(enum log_runs) == sizeof(int) && sizeof(enum dst_gap) == sizeof(int) &&
-                   sizeof(enum dst_overlap) == sizeof(int),
+                   sizeof(enum dst_overlap) == sizeof(int) && sizeof(enum cursor_kind) == sizeof(int),
                "words are kept as an int");
 
 const struct option *option_find(const char *name)

@@ -16,6 +16,7 @@ enum option_kind {
     OPTION_FACTOR, /* up to six decimals */
     OPTION_SQLSTATES,
     OPTION_NAME, /* of a pool: interned */
+    OPTION_COLUMN, /* schema.table.column; interned, NULL: none */
     OPTION_ZONE, /* interned; the catalog looks for it */
 };
 

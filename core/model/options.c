@@ -11,6 +11,8 @@
 #include "model/option_names.h"
 #include "model/option_table.h"
 
+#define COLUMN_NAME_MAX 200
+
 static void *member(struct job_options *options, const struct option *option)
 {
     return (char *)options + option->offset;
@@ -239,6 +241,22 @@ static bool set_zone(const struct option *option, const char *value, const char 
     return true;
 }
 
+/* Whether there is such a column, the server finds out. */
+static bool set_column(const struct option *option, const char *value, const char **name, struct error *err)
+{
+    const char *table = strchr(value, '.');
+    if (strcmp(value, "none") == 0) {
+        *name = NULL;
+        return true;
+    }
+    if (table == NULL || strchr(table + 1, '.') == NULL || strlen(value) > COLUMN_NAME_MAX) {
+        error_set(err, ERROR_CONFIG, "%s \"%.100s\" is not the name of a column", option->name, value);
+        return error_hint(err, "write schema.table.column");
+    }
+    *name = intern(value);
+    return true;
+}
+
 static bool set_value(struct job_options *options, const struct option *option, const char *value, struct error *err)
 {
     switch (option->kind) {
@@ -253,6 +271,8 @@ static bool set_value(struct job_options *options, const struct option *option, 
         return set_factor(option, value, member(options, option), err);
     case OPTION_NAME:
         return set_name(option, value, member(options, option), err);
+    case OPTION_COLUMN:
+        return set_column(option, value, member(options, option), err);
     case OPTION_ZONE:
         return set_zone(option, value, member(options, option), err);
     case OPTION_SQLSTATES:
@@ -311,6 +331,7 @@ static size_t member_size(const struct option *option)
         return sizeof(double);
     case OPTION_SQLSTATES:
     case OPTION_NAME:
+    case OPTION_COLUMN:
     case OPTION_ZONE:
         break;
     }
@@ -376,6 +397,8 @@ char *options_value_text(const struct job_options *options, const char *name)
         return xstrdup(options->retry_on != NULL ? options->retry_on : "");
     case OPTION_NAME:
         return xstrdup(*(const char *const *)value);
+    case OPTION_COLUMN:
+        return xstrdup(*(const char *const *)value != NULL ? *(const char *const *)value : "none");
     case OPTION_ZONE:
         break;
     }

@@ -25,6 +25,7 @@ enum trigger_rule {
     TRIGGER_NONE_FAILED,
     TRIGGER_ONE_FAILED
 };
+enum cursor_kind { CURSOR_NONE, CURSOR_INTERVAL, CURSOR_SEQUENCE, CURSOR_CHUNK };
 enum log_runs { LOG_RUNS_ALL, LOG_RUNS_ERRORS, LOG_RUNS_OFF };
 
 #define POOL_DEFAULT "default"
@@ -44,6 +45,7 @@ struct job_options {
     enum log_runs log_runs;
     enum dst_gap dst_gap;
     enum dst_overlap dst_overlap;
+    enum cursor_kind cursor; /* how the job goes on where it was */
     duration catchup_window;
     int64_t catchup_limit;
     duration starting_deadline; /* 0 = none */
@@ -63,6 +65,7 @@ struct job_options {
     int64_t priority;     /* 1 first .. 9 */
     const char *pool;
     int64_t suspend_after_failures; /* 0 = never */
+    const char *cursor_source;      /* of CURSOR_SEQUENCE: schema.table.column; NULL none */
     const char *timezone;           /* NULL: the database's */
     duration expect_success_within; /* these are for alerts alone; 0 = nothing is expected */
     duration expect_duration;

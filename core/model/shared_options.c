@@ -21,7 +21,7 @@ static size_t bucket_count; /* a power of two */
 static size_t shared_count;
 
 static const size_t texts[] = {offsetof(struct job_options, retry_on), offsetof(struct job_options, pool),
-                               offsetof(struct job_options, timezone)};
+                               offsetof(struct job_options, timezone), offsetof(struct job_options, cursor_source)};
 
 static const char **text_of(struct job_options *options, size_t which)
 {

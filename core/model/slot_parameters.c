@@ -8,11 +8,22 @@
 #include "base/memory.h"
 #include "base/sqltext.h"
 
-enum { PAYLOAD, SLOT, PREVIOUS_SLOT, INTERVAL_START, INTERVAL_END, RUN_ID, ATTEMPT };
+enum {
+    PAYLOAD,
+    SLOT,
+    PREVIOUS_SLOT,
+    INTERVAL_START,
+    INTERVAL_END,
+    RUN_ID,
+    ATTEMPT,
+    CURSOR_START,
+    CURSOR_END,
+    NAME_COUNT
+};
 
 #define SETTING_PREFIX "chime."
 
-const char *const slot_parameter_settings[SLOT_PARAMETER_COUNT] = {
+const char *const slot_parameter_settings[NAME_COUNT] = {
     [PAYLOAD] = "chime.payload",
     [SLOT] = "chime.slot",
     [PREVIOUS_SLOT] = "chime.previous_slot",
@@ -20,6 +31,8 @@ const char *const slot_parameter_settings[SLOT_PARAMETER_COUNT] = {
     [INTERVAL_END] = "chime.interval_end",
     [RUN_ID] = "chime.run_id",
     [ATTEMPT] = "chime.attempt",
+    [CURSOR_START] = "chime.cursor_start",
+    [CURSOR_END] = "chime.cursor_end",
 };
 
 const unsigned slot_parameter_types[SLOT_PARAMETER_COUNT] = {
@@ -37,7 +50,7 @@ static const char *name_of(int parameter)
 /* -1: there is none of that name. */
 static int find_name(const char *name, size_t length)
 {
-    for (int i = 0; i < SLOT_PARAMETER_COUNT; i++) {
+    for (int i = 0; i < NAME_COUNT; i++) {
         if (strlen(name_of(i)) == length && strncasecmp(name_of(i), name, length) == 0) {
             return i;
         }
@@ -57,6 +70,18 @@ bool slot_parameters_used(const char *text)
     size_t length;
     while (next_parameter(&text, &name, &length)) {
         if (find_name(name, length) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool slot_parameters_name_cursor(const char *text)
+{
+    const char *name;
+    size_t length;
+    while (next_parameter(&text, &name, &length)) {
+        if (find_name(name, length) >= CURSOR_START) {
             return true;
         }
     }
@@ -129,7 +154,7 @@ static bool refuse_name(const char *name, size_t length, struct error *err)
     error_set(err, ERROR_CONFIG, "uses $%.*s, which is no parameter", (int)(length < 64 ? length : 64), name);
     return error_hint(err,
                       "the parameters are $slot, $previous_slot, $interval_start, $interval_end, $run_id, $attempt "
-                      "and $payload");
+                      "and $payload; with a cursor $cursor_start and $cursor_end");
 }
 
 /* With the way that is open to every text. */

@@ -9,6 +9,8 @@
  *   $interval_end        $5    timestamptz  chime.interval_end    the slot          /  NULL for every other run
  *   $run_id              $6    bigint       chime.run_id          the run's number in chime.runs
  *   $attempt             $7    integer      chime.attempt         1 for the first
+ *   $cursor_start        $8    by cursor    chime.cursor_start    where a job with a cursor goes on
+ *   $cursor_end          $9    by cursor    chime.cursor_end      where this run of it ends, exclusive
  *
  * The interval is [interval_start, interval_end). It is read off the schedule, in the job's zone, never off what ran:
  *   the intervals of all slots of a schedule join without a gap and without an overlap, also where slots were skipped
@@ -28,7 +30,8 @@
 #include "calendar/schedule.h"
 #include "model/run.h"
 
-#define SLOT_PARAMETER_COUNT 7 /* the payload is the first: it is $1 of every text, named or not */
+/* The payload is the first: it is $1 of every text, named or not. Those of a cursor are known to the ledger alone. */
+#define SLOT_PARAMETER_COUNT 7
 #define SLOT_NUMBER_SIZE 24
 
 /* INSTANT_NONE and NULL are SQL NULL. */
@@ -51,11 +54,13 @@ struct slot_texts {
     char attempt[SLOT_NUMBER_SIZE];
 };
 
-extern const unsigned slot_parameter_types[SLOT_PARAMETER_COUNT];       /* OIDs */
-extern const char *const slot_parameter_settings[SLOT_PARAMETER_COUNT]; /* "chime.payload", ... */
+extern const unsigned slot_parameter_types[SLOT_PARAMETER_COUNT]; /* OIDs */
+extern const char *const slot_parameter_settings[];               /* "chime.payload", ... */
 
 /* Whether the text names one of the parameters ($1 is no name). */
 bool slot_parameters_used(const char *text);
+/* Whether it names one of those of a cursor. */
+bool slot_parameters_name_cursor(const char *text);
 /* Whether the settings are to be set for the text: it names one of them somewhere, be it in a string or a comment, or
  * has a CALL or a DO, whose bodies may read them. */
 bool slot_settings_wanted(const char *text);

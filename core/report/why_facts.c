@@ -31,7 +31,8 @@ static const char why_sql[] =
     "                                         FROM chime.leader l CROSS JOIN LATERAL chime.lock_holders(l.pid) o"
     "                                        WHERE o.surely AND chime.led())),"
     "       (SELECT split_part(a.message, E'\n', 1) FROM chime.attempt a WHERE r.pid IS NULL AND"
-    "         (a.job_id, a.kind, a.slot, a.attempt) = (r.job_id, r.kind, r.slot, r.attempt - 1))," WAKERS_COLUMNS
+    "         (a.job_id, a.kind, a.slot, a.attempt) = (r.job_id, r.kind, r.slot, r.attempt - 1)),"
+    "       CASE WHEN j.options ->> 'cursor' <> 'none' THEN chime.pipeline_words(j.job_id) END," WAKERS_COLUMNS
     "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     "  LEFT JOIN chime.listener w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"

@@ -213,7 +213,7 @@ static void say_idle(struct buffer *text, const struct why_facts *facts)
     buffer_finish(&events);
 }
 
-const char *why_say_now(struct buffer *text, const struct why_facts *facts)
+static const char *say_state(struct buffer *text, const struct why_facts *facts)
 {
     if (!why_is(facts, WHY_ACTIVE)) {
         say_inactive(text, facts);
@@ -255,4 +255,11 @@ const char *why_say_now(struct buffer *text, const struct why_facts *facts)
     }
     say_idle(text, facts);
     return "idle";
+}
+
+const char *why_say_now(struct buffer *text, const struct why_facts *facts)
+{
+    const char *state = say_state(text, facts);
+    put_optional(text, "; ", why_value(facts, WHY_POSITION));
+    return state;
 }

@@ -84,6 +84,19 @@ static enum run_state failed_state(const struct run *run, const char *sqlstate)
     return run->cancelled && interrupted ? RUN_CANCELLED : RUN_FAILED;
 }
 
+/* Somebody asked for the end while the chunk was committed: it is not begun again. */
+static void end_chunk(struct run_queue *queue, struct outcome *outcome)
+{
+    const struct run *run = queue->first;
+    enum run_end end = RUN_END_MORE;
+    if (run->cancelled) {
+        end = RUN_END_KNOWN;
+        outcome->state = RUN_CANCELLED;
+        outcome->reason = run->cancel_reason;
+    }
+    finish_current(queue, end, outcome);
+}
+
 static void end_with_result(struct run_queue *queue)
 {
     struct run *run = queue->first;
@@ -103,7 +116,11 @@ static void end_with_result(struct run_queue *queue)
     }
     snprintf(outcome.sqlstate, sizeof(outcome.sqlstate), "%s", result->sqlstate);
     queue->reset = result->reset;
-    finish_current(queue, RUN_END_KNOWN, &outcome);
+    if (result->more) {
+        end_chunk(queue, &outcome);
+    } else {
+        finish_current(queue, RUN_END_KNOWN, &outcome);
+    }
 }
 
 static void end_without_result(struct run_queue *queue, enum run_end end, const char *reason)

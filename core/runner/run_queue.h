@@ -51,6 +51,7 @@ enum run_end {
     RUN_END_UNKNOWN,   /* the session went without an answer */
     RUN_END_TOO_LARGE, /* likewise, for the size of what it was sent: another attempt would be sent it again */
     RUN_END_DISOWNED,  /* the ledger says that the run is not ours */
+    RUN_END_MORE,      /* a chunk is committed, and the run goes on in another transaction */
     RUN_END_UNSTARTED, /* claimed, but its text never went out: it may go to another session */
 };
 

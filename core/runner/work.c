@@ -22,7 +22,7 @@ static void replace_message(struct work_result *result, const char *message)
 void work_clear(struct work_result *result)
 {
     replace_message(result, NULL);
-    result->ok = false;
+    result->ok = result->more = false;
     result->rows = -1;
     result->sqlstate[0] = '\0';
     result->reset = RESET_NONE;
@@ -159,6 +159,32 @@ static void send_perform(struct pg_connection *connection, const struct job *job
     free(text);
 }
 
+static void send_pipeline(struct pg_connection *connection, const struct job *job, const struct work_order *run,
+                          const char *const order[4], const char *lock_timeout, pg_callback *callback, void *data)
+{
+    struct columns slot;
+    struct slot_texts texts;
+    char *cursor = options_value_text(job->options, "cursor");
+    char *text = slot_parameters_number(job->command);
+    read_slot(job, run, &texts);
+    columns_init(&slot);
+    for (size_t i = 1; i < SLOT_PARAMETER_COUNT; i++) {
+        columns_text(&slot, 0, texts.values[i]);
+    }
+    columns_close(&slot);
+    const char *parameters[] = {order[0], order[1],     order[2],       order[3], lock_timeout,
+                                text,     run->payload, slot.values[0], cursor,   job->options->cursor_source};
+    struct pg_statement perform = {
+        .name = "chime_pipeline",
+        .sql = "SELECT rows, residue, more FROM chime.perform_pipeline($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        .parameter_count = COUNT_OF(parameters),
+        .parameters = parameters};
+    pg_send(connection, &perform, 1, callback, data);
+    columns_finish(&slot);
+    free(cursor);
+    free(text);
+}
+
 static void send_refresh(struct pg_connection *connection, const struct job *job, const char *const order[4],
                          const char *lock_timeout, pg_callback *callback, void *data)
 {
@@ -212,6 +238,8 @@ void work_send(struct pg_connection *connection, const struct job *job, const st
         const char *lock_timeout = lock_timeout_text(job, milliseconds);
         if (job->work == JOB_REFRESH) {
             send_refresh(connection, job, named, lock_timeout, callback, data);
+        } else if (job->options->cursor != CURSOR_NONE) {
+            send_pipeline(connection, job, order, named, lock_timeout, callback, data);
         } else {
             send_perform(connection, job, order, named, lock_timeout, callback, data);
         }
@@ -304,6 +332,7 @@ static void read_performed(struct work_result *result, const struct job *job, co
         replace_message(result, second);
     } else {
         result->reset = second == NULL || second[0] == 't' ? RESET_ALL : RESET_SETTINGS;
+        result->more = job->options->cursor != CURSOR_NONE && strcmp(pg_reply_value(reply, 0, 0, 2), "t") == 0;
     }
 }
 

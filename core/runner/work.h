@@ -36,6 +36,7 @@ struct work_result {
     int64_t rows; /* -1 unknown */
     char sqlstate[6];
     char *message;            /* owned; NULL none */
+    bool more;                /* a chunk is committed, and the run is not over */
     enum session_reset reset; /* what the session needs before the next text */
 };
 

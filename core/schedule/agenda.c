@@ -5,7 +5,7 @@
 static void begin(struct scheduler *scheduler, struct scheduled *it, enum run_kind kind, instant slot, bool blocked)
 {
     it->kind = kind;
-    it->slot = slot;
+    it->slot = it->stands = slot;
     it->attempt = 1;
     it->again = false;
     phase_set(scheduler, it, blocked ? PHASE_WAITING : PHASE_READY);

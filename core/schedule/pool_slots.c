@@ -2,7 +2,7 @@
 /* Places in pools, and the lines of those who want one.
  *
  * A line is of one pool and one owner, whose sessions nobody else may use; in it they stand by priority, then slot,
- * then job.
+ * then job. A run that goes on after a chunk stands as if it were of that moment.
  * Owners take turns: none waits behind the backlog of another. */
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +193,7 @@ static size_t priority_of(const struct scheduled *it)
 static void line_up(struct scheduler *scheduler, struct scheduled *it)
 {
     struct line *line = it->line;
-    heap_put(&line->heaps[priority_of(it)], &it->ready_node, it->slot);
+    heap_put(&line->heaps[priority_of(it)], &it->ready_node, it->stands);
     if (line->count++ == 0) {
         line->place = scheduler->ready_count;
         scheduler->ready[scheduler->ready_count++] = line;

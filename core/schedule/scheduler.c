@@ -181,7 +181,7 @@ void scheduler_adopt(struct scheduler *scheduler, struct scheduled *it, enum run
 {
     it->kind = kind;
     it->slot = slot;
-    it->began = slot;
+    it->began = it->stands = slot;
     it->run_missed_from = missed_after ? slot : INSTANT_NONE;
     wake_adopted(it);
     scheduler_retry(scheduler, it, attempt, retry_at);
@@ -269,6 +269,12 @@ void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int atte
     if (scheduler->started_at != INSTANT_NONE) {
         agenda_run(scheduler);
     }
+}
+
+void scheduler_yield(struct scheduler *scheduler, struct scheduled *it, instant now)
+{
+    it->stands = now;
+    scheduler_retry(scheduler, it, it->attempt, now);
 }
 
 static void count_failure(struct scheduled *it, enum run_state state)

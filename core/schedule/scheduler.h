@@ -178,6 +178,8 @@ void scheduler_ran_ahead(struct scheduler *scheduler, struct scheduled *it);
 void scheduler_rewind(struct scheduler *scheduler, struct scheduled *it, instant cursor, instant now);
 /* The live run goes on with this attempt at `retry_at` (INSTANT_NEVER: not known yet, call again). */
 void scheduler_retry(struct scheduler *scheduler, struct scheduled *it, int attempt, instant retry_at);
+/* A chunk of the live run is done, and it goes on at once: behind those of its priority that are due by `now`. */
+void scheduler_yield(struct scheduler *scheduler, struct scheduled *it, instant now);
 /* The run ended at `at` with a final state; whoever waited is looked at again. When that outcome came about, for the
  * ledger: `at`, unless the clock was stepped back since a join was decided, or slots were missed. */
 instant scheduler_ended(struct scheduler *scheduler, struct scheduled *it, enum run_state state, duration took,

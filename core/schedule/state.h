@@ -150,6 +150,7 @@ struct scheduled {
     char *skip_reason;    /* why (keep_through, skip_through] will be skipped; NULL when there is none */
     instant counted_from; /* of @after: its last slot was decided then without running */
     instant caught_up_at;
+    instant stands;   /* its place in its line: its slot, or when it gave way last */
     instant began;    /* when the current run was taken to be claimed first */
     instant freed_at; /* when the last run made room for another */
     duration jitter;  /* of this job */

@@ -95,7 +95,8 @@ BEGIN
     FOR v_option IN SELECT * FROM chime.flat_options(p_options) LOOP
         IF chime.option_takes(v_option.name) IS NULL THEN
             RAISE EXCEPTION 'unknown option "%"', v_option.name USING ERRCODE = 'invalid_parameter_value',
-                HINT = 'docs/jobs.md has a table of all; jobs that refresh views have some that a command has not';
+                HINT = CASE WHEN v_option.name LIKE 'cursor%' THEN 'a job with a cursor is defined in conf.d: its position is committed with its effect, by the daemon''s role'
+                            ELSE 'docs/jobs.md has a table of all; jobs that refresh views have some that a command has not' END;
         ELSIF NOT chime.option_valid(v_option.name, v_option.value) THEN
             RAISE EXCEPTION 'option "%" cannot be "%"', v_option.name, left(v_option.value, 100) USING ERRCODE = 'invalid_parameter_value',
                 HINT = 'it is ' || chime.option_takes(v_option.name);

@@ -89,16 +89,16 @@ DECLARE
     v_columns text;
 BEGIN
     GRANT USAGE ON SCHEMA chime TO pgchime_monitor;
-    GRANT SELECT ON chime.leader_status, chime.runs, chime.job_status, chime.view_status, chime.jobs, chime.upcoming, chime.job_runs
-        TO pgchime_monitor;
+    GRANT SELECT ON chime.leader_status, chime.runs, chime.job_status, chime.view_status, chime.jobs, chime.upcoming, chime.job_runs,
+                    chime.pipeline_status TO pgchime_monitor;
     FOREACH v_table IN ARRAY '{leader,run}'::text[] LOOP -- but for the leader's token
         SELECT string_agg(quote_ident(a.attname), ', ') INTO v_columns FROM pg_attribute a
          WHERE a.attrelid = format('chime.%I', v_table)::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attname <> 'token';
         EXECUTE format('GRANT SELECT (%s) ON chime.%I TO pgchime_monitor', v_columns, v_table);
     END LOOP;
-    GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.run_history, chime.attempt, chime.missed, chime.slot_backfill, chime.slot_backfills, chime.tally, chime.minute, chime.job_day,
+    GRANT SELECT ON chime.job, chime.job_past, chime.job_state, chime.pipeline, chime.run_history, chime.attempt, chime.missed, chime.slot_backfill, chime.slot_backfills, chime.tally, chime.minute, chime.job_day,
                     chime.totals, chime.pulse, chime.migration, chime.function_set, chime.listener, chime.source, chime.view_source TO pgchime_monitor;
-    FOREACH v_table IN ARRAY '{job,job_state,run,run_history,attempt,missed,job_day,slot_backfill}'::text[] LOOP
+    FOREACH v_table IN ARRAY '{job,job_state,pipeline,run,run_history,attempt,missed,job_day,slot_backfill}'::text[] LOOP
         IF NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = format('chime.%I', v_table)::regclass AND p.polname = 'monitor') THEN
             EXECUTE format('CREATE POLICY monitor ON chime.%I FOR SELECT TO pgchime_monitor USING (true)', v_table);
         END IF;
@@ -119,7 +119,7 @@ BEGIN
         GRANT SELECT ON chime.tile TO pgchime_monitor;
         GRANT EXECUTE ON FUNCTION chime.tile_rows(text, integer, text), chime.note_tile(text, integer, bigint) TO pgchime_monitor;
     END IF;
-    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
+    GRANT EXECUTE ON FUNCTION chime.view_freshness(), chime.pipeline_outlook(bigint), chime.pipeline_words(bigint), chime.unfilled(), chime.last_fill(bigint), chime.led(), chime.copy_of(), chime.system_identifier(), chime.database_number(),
                               chime.backend_alive(integer, timestamptz) TO pgchime_monitor;
     -- What the pages of pgchime-web ask beside: words, and problems as the ledger's owner finds them.
     GRANT EXECUTE ON FUNCTION chime.told(text, text, text), chime.shell_word(text), chime.unled_words(timestamptz), chime.commits_wait(),

@@ -185,10 +185,11 @@ END_TEST
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
-/* Options that only a refresh, or only another delivery, has a use for: SQL refuses them. */
+/* Options that only a refresh, or only a transactional job, has a use for: SQL refuses them. */
 static bool is_of_refreshes(const char *name)
 {
-    return strcmp(name, "target_lag") == 0 || strcmp(name, "warn_after") == 0 || strcmp(name, "error_after") == 0;
+    return strcmp(name, "target_lag") == 0 || strcmp(name, "warn_after") == 0 || strcmp(name, "error_after") == 0 ||
+           strncmp(name, "cursor", strlen("cursor")) == 0;
 }
 
 START_TEST(options_and_their_values_are_taken_as_the_daemon_takes_them)

@@ -149,6 +149,32 @@ static const struct {
      "%/conf.d/x.conf:1: job \"a\" may start up to 5min late by its jitter, but its starting_deadline is 5min\n"
      "HINT:  make starting_deadline longer than jitter, or leave one of them out\n"},
     {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT 1\"; schedule = \"@daily\"; overlap_policy = \"cancel_previous\"; };\n"
+     " b: { command = \"SELECT 1\"; schedule = \"@daily\"; overlap_policy = \"cancel_previous\"; catchup = \"all\"; }; "
+     "};",
+     "%/conf.d/x.conf:2: job \"b\" has overlap_policy cancel_previous, by which the newest slot alone runs, but its "
+     "catchup is all\n"
+     "HINT:  set catchup = \"latest\", or overlap_policy = \"buffer_all\"\n"},
+    {ONE_DATABASE,
+     "jobs: { a: { command = \"SELECT $cursor_start\"; schedule = \"@daily\"; cursor = \"interval\"; };\n"
+     " b: { command = \"SELECT 1\"; schedule = \"@daily\"; cursor = \"sequence\"; delivery = \"transactional\"; };\n"
+     " c: { command = \"SELECT 1\"; schedule = \"@after 1h\"; cursor = \"interval\"; delivery = \"transactional\"; };\n"
+     " d: { command = \"SELECT $cursor_end\"; schedule = \"@daily\"; delivery = \"transactional\"; };\n"
+     " e: { command = \"SELECT true\"; schedule = \"@daily\"; cursor = \"chunk\"; cursor_source = \"a.b.c\";"
+     " delivery = \"transactional\"; };\n"
+     " f: { command = \"SELECT $cursor_start, $cursor_end\"; schedule = \"@daily\"; cursor = \"sequence\";"
+     " cursor_source = \"a.b.c\"; delivery = \"transactional\"; }; };",
+     "%/conf.d/x.conf:1: job \"a\" has a cursor, but its position would not be committed with its effect\n"
+     "HINT:  set delivery = \"transactional\"\n"
+     "%/conf.d/x.conf:2: job \"b\" has a cursor, but names no column whose numbers it follows\n"
+     "HINT:  set cursor_source = \"schema.table.column\"\n"
+     "%/conf.d/x.conf:3: job \"c\" has a cursor, but no slots whose intervals follow one another\n"
+     "HINT:  set a schedule such as \"0 * * * *\" or \"@every 15m\"\n"
+     "%/conf.d/x.conf:4: job \"d\" uses $cursor_start or $cursor_end, and has no cursor with bounds\n"
+     "HINT:  set cursor = \"sequence\" or \"interval\"\n"
+     "%/conf.d/x.conf:5: job \"e\" has a cursor_source, and no cursor that reads one\n"
+     "HINT:  set cursor = \"sequence\", or take cursor_source out\n"},
+    {ONE_DATABASE,
      "jobs: { a: { command = \"SELECT 1\"; after = \"b\"; jitter = \"1s\"; };\n"
      " b: { command = \"SELECT 1\"; after = \"tidy-lanes\"; catchup = \"all\"; };\n"
      " c: { command = \"SELECT 1\"; after = \"b\"; catchup = \"none\"; starting_deadline = \"1h\"; }; };",

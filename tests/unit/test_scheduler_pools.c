@@ -481,9 +481,33 @@ START_TEST(a_join_decides_when_it_can_without_jitter)
 }
 END_TEST
 
+START_TEST(a_run_that_goes_on_after_a_chunk_stands_behind_those_that_are_due)
+{
+    struct job *job = define("purge", "0 0 * * *");
+    job->options->pool = "one";
+    struct job *next = define("next", "*/10 * * * *");
+    next->options->pool = "one";
+    scheduler_pool(scheduler, "one", 1);
+    struct scheduled *purge = remember(job, MIDNIGHT - 1);
+    struct scheduled *other = add(next);
+    start();
+    claim(purge, 0);
+    tick(10);
+    nothing_due();
+    scheduler_yield(scheduler, purge, minute(11));
+    tick(11);
+    claim(other, 10); /* its slot is later than that of the run, and earlier than now */
+    nothing_due();
+    finish(other, RUN_SUCCEEDED);
+    struct due due = claim(purge, 0);
+    ck_assert(due.again && due.attempt == 1);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
+        a_run_that_goes_on_after_a_chunk_stands_behind_those_that_are_due,
         no_more_runs_of_a_pool_are_in_flight_than_it_has_places,
         a_run_that_is_put_off_gives_its_place_back,
         a_run_that_waits_for_an_upstream_holds_no_place,

@@ -21,6 +21,7 @@ START_TEST(names_outside_of_strings_comments_and_identifiers_become_numbers)
         const char *numbered;
     } cases[] = {
         {"SELECT $slot", "SELECT $2   "},
+        {"id >= $cursor_start AND id < $cursor_end", "id >= $8            AND id < $9         "},
         {"SELECT $payload, $1", "SELECT $1      , $1"},
         {"CALL load($previous_slot,$slot)", "CALL load($3            ,$2   )"},
         {"WHERE t >= $interval_start AND t < $interval_end", "WHERE t >= $4              AND t < $5           "},

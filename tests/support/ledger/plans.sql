@@ -238,6 +238,8 @@ CREATE TABLE plans.elsewhere (name text PRIMARY KEY, reason text NOT NULL);
 INSERT INTO plans.elsewhere VALUES
 ('chime.keep_history', 'makes and drops partitions: test_retention'), ('chime.history_work', 'as that'),
 ('chime.perform_refresh', 'its run ends as that of chime.perform; the rest follows the view'),
+('chime.perform_pipeline', 'its run ends as that of chime.perform; the rest follows its source'),
+('chime.pipeline_outlook', 'follows the jobs with a cursor'), ('chime.pipeline_words', 'as that, of one job'),
 ('chime.adopt_copy', 'once in the life of a copy'),
 ('chime.full_quotas', 'for people: follows the jobs of roles that have a quota'),
 ('chime.refresh', 'follows the view'), ('chime.verify_views', 'follows the views'),

@@ -151,6 +151,39 @@ START_TEST(a_transactional_text_is_performed_and_marked_in_one_statement)
 }
 END_TEST
 
+/* The first answer of two: the run is not over. The bounds are the ledger's: here they are numbers of its text. */
+START_TEST(a_job_with_a_cursor_goes_on_until_there_is_no_more)
+{
+    bool more = _i == 0;
+    become_command("SELECT $cursor_start < $cursor_end", DELIVERY_TRANSACTIONAL);
+    job.options->cursor = CURSOR_SEQUENCE;
+    job.options->cursor_source = "public.t.id";
+    push_and_start();
+    expect_sent(
+        server,
+        "PREPARE chime_pipeline: SELECT rows, residue, more FROM chime.perform_pipeline($1, $2, $3, $4, $5, $6, "
+        "$7, $8, $9, $10)",
+        "EXECUTE chime_pipeline(token, 42, schedule, " SLOT ", NULL, SELECT $8            < $9         , NULL, "
+        "{\"" SLOT "\",NULL,NULL,NULL,\"17\",\"1\"}, sequence, public.t.id)",
+        "SYNC");
+    answer_row(server, "5", "t", more ? "t" : "f");
+    settle(loop);
+    expect_end(0, more ? RUN_END_MORE : RUN_END_KNOWN, RUN_SUCCEEDED, "");
+}
+END_TEST
+
+START_TEST(a_chunk_that_is_committed_while_its_run_is_cancelled_is_the_last)
+{
+    become_command("SELECT true", DELIVERY_TRANSACTIONAL);
+    job.options->cursor = CURSOR_CHUNK;
+    push_and_start();
+    run_queue_cancel_current(queue, "enough");
+    answer_row(server, "5", "t", "t");
+    settle(loop);
+    expect_end(0, RUN_END_KNOWN, RUN_CANCELLED, "enough");
+}
+END_TEST
+
 /* Its type is told where the text goes out as it is: there the server would find one out. */
 START_TEST(a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it)
 {
@@ -292,6 +325,8 @@ int main(void)
     tcase_add_test(tests, a_failed_transaction_left_open_keeps_its_error);
     tcase_add_test(tests, a_session_that_goes_while_a_transaction_is_undone_leaves_a_known_failure);
     tcase_add_test(tests, a_transactional_text_is_performed_and_marked_in_one_statement);
+    tcase_add_loop_test(tests, a_job_with_a_cursor_goes_on_until_there_is_no_more, 0, 2);
+    tcase_add_test(tests, a_chunk_that_is_committed_while_its_run_is_cancelled_is_the_last);
     tcase_add_loop_test(tests, a_payload_goes_with_a_text_that_is_performed_or_has_a_place_for_it, 0, 6);
     tcase_add_loop_test(tests, the_slot_goes_with_a_text_that_has_a_use_for_it, 0, 3);
     tcase_add_loop_test(tests, its_settings_are_set_before_a_text_that_may_read_them_goes_out, 0, 2);
