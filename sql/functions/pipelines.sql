@@ -198,7 +198,7 @@ COMMENT ON FUNCTION chime.time_bounds IS 'which time a run of intervals processe
 
 -- Of a text that sees its transaction as it was at the begin, nobody can say what is committed since.
 CREATE OR REPLACE FUNCTION chime.require_read_committed() RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed' THEN
         RAISE EXCEPTION 'a job with a cursor needs transactions that are read committed' USING ERRCODE = 'object_not_in_prerequisite_state',
@@ -235,7 +235,7 @@ COMMENT ON FUNCTION chime.count_chunk IS 'adds the rows of a chunk to its run; a
 
 -- What a text may read beside its parameters, until the transaction ends.
 CREATE OR REPLACE FUNCTION chime.set_run_settings(p_payload text, p_slot_values text[], p_first text, p_last text) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_names text[] := ARRAY['slot', 'previous_slot', 'interval_start', 'interval_end', 'run_id', 'attempt', 'payload', 'cursor_start', 'cursor_end'];
     v_values text[] := p_slot_values OPERATOR(pg_catalog.||) ARRAY[p_payload, p_first, p_last];
@@ -251,12 +251,12 @@ CREATE OR REPLACE FUNCTION chime.perform_between(p_text text, p_payload text, p_
 LANGUAGE plpgsql AS $$
 DECLARE
     v_rows bigint := 0;
-    v_done text;
+    v_done pg_catalog.text;
 BEGIN
     IF p_first OPERATOR(pg_catalog.<) p_last THEN
-        v_done := chime.set_run_settings(p_payload, p_slot_values, p_first::text, p_last::text);
-        EXECUTE p_text USING p_payload, p_slot_values[1]::timestamptz, p_slot_values[2]::timestamptz, p_slot_values[3]::timestamptz,
-                             p_slot_values[4]::timestamptz, p_slot_values[5]::bigint, p_slot_values[6]::integer, p_first, p_last;
+        v_done := chime.set_run_settings(p_payload, p_slot_values, p_first::pg_catalog.text, p_last::pg_catalog.text);
+        EXECUTE p_text USING p_payload, p_slot_values[1]::pg_catalog.timestamptz, p_slot_values[2]::pg_catalog.timestamptz,
+                             p_slot_values[3]::pg_catalog.timestamptz, p_slot_values[4]::pg_catalog.timestamptz, p_slot_values[5]::bigint, p_slot_values[6]::integer, p_first, p_last;
         GET DIAGNOSTICS v_rows = ROW_COUNT;
     END IF;
     RETURN v_rows;
@@ -265,11 +265,11 @@ COMMENT ON FUNCTION chime.perform_between IS 'runs a text between two bounds, if
 
 CREATE OR REPLACE FUNCTION chime.perform_chunk(p_text text, p_payload text, p_slot_values text[], OUT more boolean, OUT rows bigint)
 LANGUAGE plpgsql AS $$
-DECLARE v_done text := chime.set_run_settings(p_payload, p_slot_values, NULL, NULL);
+DECLARE v_done pg_catalog.text := chime.set_run_settings(p_payload, p_slot_values, NULL, NULL);
 BEGIN
     EXECUTE p_text INTO more, rows
-      USING p_payload, p_slot_values[1]::timestamptz, p_slot_values[2]::timestamptz, p_slot_values[3]::timestamptz,
-            p_slot_values[4]::timestamptz, p_slot_values[5]::bigint, p_slot_values[6]::integer;
+      USING p_payload, p_slot_values[1]::pg_catalog.timestamptz, p_slot_values[2]::pg_catalog.timestamptz,
+            p_slot_values[3]::pg_catalog.timestamptz, p_slot_values[4]::pg_catalog.timestamptz, p_slot_values[5]::bigint, p_slot_values[6]::integer;
     IF more IS NULL THEN
         RAISE EXCEPTION 'the text did not say whether there is more' USING ERRCODE = 'null_value_not_allowed',
             HINT = 'with cursor = "chunk" its last statement returns a boolean, and may return a number of rows behind it';
@@ -288,8 +288,8 @@ DECLARE
     v_user pg_catalog.name := session_user;
     v_first bigint;
     v_last bigint;
-    v_begin timestamptz;
-    v_end timestamptz;
+    v_begin pg_catalog.timestamptz;
+    v_end pg_catalog.timestamptz;
     v_done boolean;
 BEGIN
     more := false;
@@ -303,7 +303,7 @@ BEGIN
         rows := chime.perform_between(p_text, p_payload, p_slot_values, v_first, v_last);
     ELSIF p_cursor OPERATOR(pg_catalog.=) 'interval' THEN
         SELECT b.first, b.last INTO v_begin, v_end
-        FROM chime.time_bounds(p_job, p_slot_values[3]::timestamptz, COALESCE(p_slot_values[4], p_slot_values[2])::timestamptz) AS b;
+        FROM chime.time_bounds(p_job, p_slot_values[3]::pg_catalog.timestamptz, COALESCE(p_slot_values[4], p_slot_values[2])::pg_catalog.timestamptz) AS b;
         rows := chime.perform_between(p_text, p_payload, p_slot_values, v_begin, v_end);
     ELSE
         v_done := chime.lock_position(p_job, p_cursor, NULL) IS NULL;

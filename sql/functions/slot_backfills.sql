@@ -13,6 +13,9 @@ BEGIN
     IF v_job.views <> '{}' THEN
         RAISE EXCEPTION 'job % refreshes views, and has no slots to do again', v_job.name USING ERRCODE = 'invalid_parameter_value',
             HINT = 'pgchime backfill computes groups of its views again';
+    ELSIF v_job.options ->> 'cursor' IN ('interval', 'sequence', 'chunk') THEN
+        RAISE EXCEPTION 'job % goes on where it was, and does no slot again', v_job.name USING ERRCODE = 'invalid_parameter_value',
+            HINT = format('SELECT chime.set_pipeline_position(%s, ...) lets it begin earlier', p_job);
     ELSIF v_job.schedule = '' OR v_job.schedule ~ '^@(after|at|reboot|restart)' THEN
         RAISE EXCEPTION 'job % has no slots that are known beforehand', v_job.name USING ERRCODE = 'invalid_parameter_value',
             HINT = 'a backfill needs a schedule of fields, of "N seconds" or of @every; chime.run_now runs the job once';

@@ -253,6 +253,18 @@ START_TEST(a_position_is_of_one_cursor_and_seen_by_those_who_see_the_job)
 }
 END_TEST
 
+/* A run of it moves the position, whichever slot it is for. */
+START_TEST(no_slot_of_it_is_done_again)
+{
+#define BACKFILL(job)                                                                                      \
+    "SELECT chime.begin_slot_backfill(job_id, now() - interval '2 days', now() - interval '1 day', 'all')" \
+    " FROM chime.job WHERE name = '" job "'"
+    serve();
+    ck_assert_str_eq(cluster_sqlstate(cluster, BACKFILL("sound")), "22023");
+    cluster_execute(cluster, BACKFILL("naive"));
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("pipelines");
@@ -263,6 +275,7 @@ static Suite *suite(void)
     tcase_add_test(cases, a_transaction_that_is_prepared_meanwhile_is_still_waited_for);
     tcase_add_test(cases, a_run_that_waits_gives_way_to_whoever_waits_for_it);
     tcase_add_test(cases, a_failed_run_moves_nothing_and_the_next_one_goes_on_where_it_was);
+    tcase_add_test(cases, no_slot_of_it_is_done_again);
     tcase_add_test(cases, numbers_that_may_come_in_another_order_are_refused);
     tcase_add_test(cases, intervals_wait_for_transactions_that_began_in_them);
     tcase_add_test(cases, chunks_go_on_until_there_is_no_more_and_let_others_in_between);

@@ -443,7 +443,7 @@ END_TEST
 
 /* Neither a name nor an operator of the caller's means anything to a function of ours: its search_path is its own, with
  * pg_temp last, or its body is bound. These alone qualify all that they name:
- *   perform, perform_slot        run an owner's text, which sees its role's search_path
+ *   perform and its like         run an owner's text, which sees its role's search_path
  *   tend_capture, verify_views   commit, which a procedure with SET may not
  *   capture_N                    run for each written row, where SET costs as much as the rest; only_X are inlined
  *                                there
@@ -455,7 +455,8 @@ START_TEST(every_routine_has_a_path_of_its_own)
                                " WHERE n.nspname IN ('chime', 'analytics') AND p.prosqlbody IS NULL"
                                " AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)"
                                " AND p.proname !~ "
-                               "'^(perform(_slot)?|tend_capture|verify_views|capture_[0-9]+(_row|_insert|_move)?|only_["
+                               "'^(perform(_slot|_pipeline|_between|_chunk)?|tend_capture|verify_views|capture_[0-9]+(_"
+                               "row|_insert|_move)?|only_["
                                "0-9a-f]{32}|kept_[0-9]+)$'");
 
     ck_assert_str_eq(found, "");
