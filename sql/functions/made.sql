@@ -103,10 +103,14 @@ END $$;
 COMMENT ON FUNCTION chime.own_relation IS 'the relation of that name that pgchime made as ''kept'', ''live'' or ''plain''; NULL: it made none, or another has its name';
 
 -- By the catalogs alone, so that a role may ask for what is its own.
+-- to_regclass, since it knows what has the name by now, whatever the snapshot: in that one a relation that took the
+-- name since has no owner.
 CREATE OR REPLACE FUNCTION chime.owned_relation(p_schema name, p_relation name) RETURNS regclass
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
-        WHERE n.nspname = p_schema AND c.relname = p_relation AND r.rolname = current_user);
+RETURN (SELECT c.oid::regclass FROM pg_namespace n
+        CROSS JOIN LATERAL (SELECT CASE WHEN has_schema_privilege(n.oid, 'USAGE') THEN to_regclass(format('%I.%I', p_schema, p_relation)) END AS found) AS f
+        JOIN pg_class c ON c.oid = f.found JOIN pg_roles r ON r.oid = c.relowner
+        WHERE n.nspname = p_schema AND r.rolname = current_user);
 COMMENT ON FUNCTION chime.owned_relation IS 'the relation of that name, where it is the caller''s own';
 
 -- SECURITY DEFINER: who may see findings need see neither chime.made nor the schema of the views.

@@ -36,6 +36,20 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.has_lost_part IS 'whether a part of a log that this snapshot shows was dropped since';
 
+-- The columns of a kept relation as chime.now_N gives them: of p_from those of the grain, NULL for the others.
+CREATE OR REPLACE FUNCTION chime.now_columns(p_kept regclass, p_grain name[], p_from text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format(CASE WHEN a.attname = ANY (p_grain) THEN '%1$s.%2$I::%3$s' ELSE 'NULL::%3$s' END, p_from, a.attname, format_type(a.atttypid, -1)), ', ' ORDER BY u.n)
+        FROM unnest(chime.kept_columns(p_kept)) WITH ORDINALITY AS u (name, n) JOIN pg_attribute a ON a.attrelid = p_kept AND a.attname = u.name);
+COMMENT ON FUNCTION chime.now_columns IS 'a group among the rows of a kept relation: columns of the grain, and NULL for the others';
+
+-- Without modifiers of types, since what a function gives is not made to fit them.
+CREATE OR REPLACE FUNCTION chime.now_definition(p_kept regclass, p_modified boolean) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+RETURN (SELECT string_agg(format('%I %s%s', a.attname, format_type(a.atttypid, CASE WHEN p_modified THEN a.atttypmod ELSE -1 END), chime.collation_of(p_kept, a.attname)), ', ' ORDER BY u.n)
+        FROM unnest(chime.kept_columns(p_kept)) WITH ORDINALITY AS u (name, n) JOIN pg_attribute a ON a.attrelid = p_kept AND a.attname = u.name);
+COMMENT ON FUNCTION chime.now_definition IS 'the columns of a kept relation as they are named behind a function that returns records';
+
 -- In the environment of a refresh (chime.refresh). What the definition reaches is vetted at each call, as at each
 -- refresh; here nothing can be parsed anew, so after a change of its tables everything is computed until upkeep has
 -- vetted it. Taking marks locks the parts of a log: so it comes before the look whether one is gone.
@@ -93,13 +107,8 @@ BEGIN
             RETURN QUERY EXECUTE {{all_rows}};
         END -- {{text}}$body$, p_parts || jsonb_build_object(
         'what', quote_literal(format('view %s.%s', p_view.view_schema, p_view.relation)),
-        'group_columns', (SELECT string_agg(CASE WHEN a.attname = ANY (p_view.grain) THEN format('g.%I', a.attname)
-                                                 ELSE format('NULL::%s', format_type(a.atttypid, -1)) END, ', ' ORDER BY u.n)
-                          FROM unnest(chime.kept_columns(v_kept)) WITH ORDINALITY AS u (name, n)
-                          JOIN pg_attribute a ON a.attrelid = v_kept AND a.attname = u.name),
-        'no_columns', (SELECT string_agg(format('NULL::%s', format_type(a.atttypid, -1)), ', ' ORDER BY u.n)
-                       FROM unnest(chime.kept_columns(v_kept)) WITH ORDINALITY AS u (name, n)
-                       JOIN pg_attribute a ON a.attrelid = v_kept AND a.attname = u.name),
+        'group_columns', chime.now_columns(v_kept, p_view.grain, 'g'),
+        'no_columns', chime.now_columns(v_kept, '{}', 'g'),
         'live_rows', chime.rows_of_groups(v_kept, v_live, '''row''::text, ' || v_columns, p_view.grain, chime.unfrozen(p_view))
             || CASE WHEN p_view.frozen_when IS NULL THEN ''
                     ELSE ' UNION ALL ' || chime.rows_of_groups(v_kept, v_kept::text, '''row''::text, ' || v_columns, p_view.grain, chime.frozen_test(p_view)) END,
@@ -110,7 +119,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.now_function IS 'the body of chime.now_N; p_text: of the view that reads it';
 
--- Groups are compared as in a refresh. Those with a NULL are few, and joined by a loop.
+-- Groups are compared as in a refresh. Those with a NULL are few, and joined by a loop. Of a view of a role (no plugin)
+-- the function is the role's, and the kept relation is read with the role's rights.
 CREATE OR REPLACE FUNCTION chime.now_statement(p_view chime.view) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -118,18 +128,19 @@ DECLARE
     v_matches text[] := ARRAY(SELECT m FROM chime.grain_matches(v_kept, p_view.grain, 'n', 'k') AS m);
 BEGIN
     RETURN (SELECT chime.fill_template(
-        'WITH n AS MATERIALIZED (SELECT * FROM chime.now_{{view}}() AS n (chime_part text, {{computed}}))'
-        ' SELECT {{columns}} FROM chime.kept_{{view}}() AS k ({{kept}})'
+        'WITH n AS MATERIALIZED (SELECT * FROM {{now}}() AS n (chime_part text, {{computed}}))'
+        ' SELECT {{columns}} FROM {{kept}}'
         ' WHERE NOT EXISTS (SELECT FROM n WHERE n.chime_part = ''whole'')'
         ' AND NOT EXISTS (SELECT FROM n WHERE n.chime_part = ''group'' AND {{match}})'
         ' AND NOT EXISTS (SELECT FROM n WHERE n.chime_part = ''group'' AND ({{has_null}}) AND ({{null_match}}))'
         ' UNION ALL SELECT {{cast}} FROM n'
         ' WHERE n.chime_part = CASE WHEN EXISTS (SELECT FROM n AS w WHERE w.chime_part = ''whole'') THEN ''all'' ELSE ''row'' END',
         jsonb_build_object(
-            'view', p_view.view_id,
+            'now', CASE WHEN p_view.plugin IS NULL THEN format('%I.%I', p_view.view_schema, p_view.relation || '__now') ELSE 'chime.now_' || p_view.view_id END,
             'columns', string_agg(format('k.%I', a.attname), ', ' ORDER BY u.n),
-            'kept', string_agg(format('%I %s%s', a.attname, format_type(a.atttypid, a.atttypmod), chime.collation_of(v_kept, a.attname)), ', ' ORDER BY u.n),
-            'computed', string_agg(format('%I %s%s', a.attname, format_type(a.atttypid, -1), chime.collation_of(v_kept, a.attname)), ', ' ORDER BY u.n),
+            'kept', CASE WHEN p_view.plugin IS NULL THEN format('%I.%I AS k', p_view.view_schema, p_view.relation)
+                         ELSE format('chime.kept_%s() AS k (%s)', p_view.view_id, chime.now_definition(v_kept, true)) END,
+            'computed', chime.now_definition(v_kept, false),
             'cast', string_agg(format(CASE WHEN a.atttypmod = -1 THEN 'n.%I' ELSE 'n.%I::%s' END, a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY u.n),
             'match', v_matches[1],
             'has_null', (SELECT string_agg(format('n.%I IS NULL', g), ' OR ') FROM unnest(p_view.grain) AS g),

@@ -53,12 +53,12 @@ COMMENT ON FUNCTION chime.grant_to_jobs IS 'what pgchime_jobs may do: make jobs,
 
 -- What proves and refreshes a view of a role runs as that role, as far as it is no secret how: each of these has the
 -- rights of whoever calls (tables_read apart, which reads pg_depend alone), and reads no table of the ledger but
--- chime.kept_views.
+-- chime.kept_views and chime.own_role_views.
 CREATE OR REPLACE FUNCTION chime.grant_to_keepers() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_name text;
 BEGIN
-    GRANT SELECT ON chime.kept_views TO pgchime_jobs;
+    GRANT SELECT ON chime.kept_views, chime.own_role_views TO pgchime_jobs;
     FOREACH v_name IN ARRAY string_to_array(chime.keeper_functions(), ' ') LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE chime.%I TO pgchime_jobs', v_name);
     END LOOP;
@@ -76,6 +76,7 @@ RETURN 'alter_role_view as_of as_view call_for_view capture_events clause_column
     'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions refuse_full reads_whole refresh_if_due refresh_role_groups refresh_role_view '
     'refresh_role_whole refuse_hidden hold_role_sources refuse_reserved_names refuse_role_doubles relations_read remake_role_view require_one_statement require_role_relations role_view_fits '
     'role_view_groups role_view_looks role_view_marks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole silence_role_view tables_read '
+    'drop_role_now hold_role_now make_role_now now_columns now_definition now_statement refuse_other_names refuse_role_now role_now_of role_view_now see_role_marks write_role_now '
     'take_role_marks uncapturable unfollow_role_view unfollowable unique_columns unique_columns_below unique_columns_of_table unkeyable unmarked_columns '
     'unproven_words unrestricted_scans unsteady view_query without_brackets without_domain without_relabel';
 COMMENT ON FUNCTION chime.keeper_functions IS 'their names';

@@ -67,6 +67,22 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.refuse_role_doubles IS 'raises where counts tell of two rows with one key';
 
+-- Queries from marks to groups name tables. In an old snapshot a table that was renamed since has its name still, and
+-- another relation may have it by now.
+CREATE OR REPLACE FUNCTION chime.refuse_other_names(p_view chime.role_view) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_other text := (SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ')
+                     FROM chime.tables_read(chime.live_of(chime.as_view(p_view))) AS t JOIN pg_class c ON c.oid = t JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE to_regclass(format('%I.%I', n.nspname, c.relname)) IS DISTINCT FROM t::regclass);
+BEGIN
+    IF v_other IS NOT NULL THEN
+        RAISE EXCEPTION '% was renamed or replaced since this transaction began', v_other USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'begin the transaction anew';
+    END IF;
+END $$;
+COMMENT ON FUNCTION chime.refuse_other_names IS 'raises where a table that a view of the caller''s reads has another name than in this snapshot';
+
 -- The groups of some marks. reason: it did nothing, and everything is to be done.
 CREATE OR REPLACE FUNCTION chime.refresh_role_groups(p_view chime.role_view, p_marks jsonb, p_last chime.role_view_refresh, OUT reason text, OUT keys bigint,
                                           OUT inserted bigint, OUT updated bigint, OUT deleted bigint)
@@ -81,6 +97,7 @@ BEGIN
     IF p_marks = '{}' THEN
         RETURN;
     END IF;
+    PERFORM chime.refuse_other_names(p_view);
     EXECUTE format('SELECT count(*) FROM (%s) AS g', v_groups) INTO keys USING p_marks;
     IF keys > chime.keys_limit() OR p_last.floor_us + keys * p_last.key_us > p_last.full_us THEN
         reason := format('%s groups changed, which would take longer than everything', keys);
@@ -116,22 +133,19 @@ END $$;
 COMMENT ON FUNCTION chime.refresh_role_whole IS 'recomputes all of a view that the caller keeps';
 
 -- The relations that a refresh writes and reads are the caller's, of the kinds that it made, and stay so until it ends:
--- the owner of the schema might else drop one and put a table with a trigger in its place. What cannot be locked is no
--- relation of the caller's, or may be read by some columns alone, which LOCK does not know.
+-- the owner of the schema might else drop one and put a table with a trigger in its place. A view is locked by parsing
+-- a query on it, which plans and runs nothing: LOCK would ask for SELECT on all columns of the tables below. What
+-- cannot be locked is no relation of the caller's.
 CREATE OR REPLACE FUNCTION chime.require_role_relations(p_view chime.role_view) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    v_wrong text;
-    v_lock text;
+DECLARE v_wrong text;
 BEGIN
-    FOREACH v_lock IN ARRAY ARRAY[format('%I.%I IN ROW EXCLUSIVE MODE', p_view.view_schema, p_view.relation),
-                                  format('%I.%I IN ACCESS SHARE MODE', p_view.view_schema, p_view.relation || '__live')] LOOP
-        BEGIN
-            EXECUTE 'LOCK TABLE ' || v_lock;
-        EXCEPTION WHEN undefined_table OR invalid_schema_name OR insufficient_privilege OR wrong_object_type THEN
-            NULL; -- what follows tells
-        END;
-    END LOOP;
+    BEGIN
+        EXECUTE format('LOCK TABLE %I.%I IN ROW EXCLUSIVE MODE', p_view.view_schema, p_view.relation);
+        PERFORM chime.parse_definition('', format('SELECT FROM %I.%I', p_view.view_schema, p_view.relation || '__live'));
+    EXCEPTION WHEN undefined_table OR invalid_schema_name OR insufficient_privilege OR wrong_object_type THEN
+        NULL; -- what follows tells
+    END;
     SELECT string_agg(format('%s %I.%I', w.kind, p_view.view_schema, w.name), ', ') INTO v_wrong
       FROM (VALUES ('table', p_view.relation, 'r'), ('view', p_view.relation || '__live', 'v')) AS w (kind, name, relkind)
      WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = chime.owned_relation(p_view.view_schema, w.name) AND c.relkind = w.relkind::"char");
@@ -159,15 +173,20 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_view chime.view := chime.as_view(p_view);
     v_proven record;
+    v_judged chime.role_view;
 BEGIN
     v_view.key := p_key;
     SELECT * INTO v_proven FROM chime.prove_role_view(v_view);
-    IF v_proven.sources <> p_view.sources THEN
+    IF jsonb_strip_nulls(v_proven.sources) <> jsonb_strip_nulls(p_view.sources) THEN -- job_call leaves NULLs out
         PERFORM chime.silence_role_view(p_view);
     END IF;
-    RETURN jsonb_populate_record(NULL::chime.role_view, chime.call_for_view('role_view_proof', jsonb_build_object(
+    v_judged := jsonb_populate_record(NULL::chime.role_view, chime.call_for_view('role_view_proof', jsonb_build_object(
         'name', p_view.view_schema || '.' || p_view.relation, 'key', p_key, 'grain', v_proven.grain, 'reason', v_proven.reason,
         'sources', v_proven.sources, 'asked', chime.outlook(v_view))) -> 'view');
+    IF v_judged.full_reason IS NULL THEN
+        PERFORM chime.make_role_now(v_judged);
+    END IF;
+    RETURN v_judged;
 END $$;
 COMMENT ON FUNCTION chime.judge_role_view IS 'asks by which columns a view of the caller''s can be computed, and has the ledger write it down';
 
@@ -285,6 +304,8 @@ DECLARE
     v_view chime.role_view := jsonb_populate_record(NULL::chime.role_view, chime.call_for_view('role_view_change', p_declared) -> 'view');
     v_name text := v_view.view_schema || '.' || v_view.relation;
     v_key name[] := ARRAY(SELECT jsonb_array_elements_text(nullif(p_declared -> 'key', 'null')));
+    v_grants text[] := '{}';
+    v_grant text;
 BEGIN
     PERFORM chime.require_role_relations(v_view);
     IF p_declared ->> 'definition' IS NOT NULL THEN
@@ -302,11 +323,15 @@ BEGIN
         v_view.key := chime.derived_key(chime.live_of(chime.as_view(v_view)));
     END IF;
     IF NOT chime.role_view_fits(v_view) THEN
+        v_grants := chime.drop_role_now(v_view);
         PERFORM chime.remake_role_view(v_view);
     ELSIF p_declared ->> 'comment' IS NOT NULL THEN
         EXECUTE format('COMMENT ON TABLE %I.%I IS %L', v_view.view_schema, v_view.relation, v_view.comment);
     END IF;
     PERFORM chime.judge_role_view(v_view, v_view.key);
+    FOREACH v_grant IN ARRAY CASE WHEN (chime.role_now_of(v_view)).relation IS NULL THEN '{}' ELSE v_grants END LOOP
+        EXECUTE v_grant;
+    END LOOP;
     PERFORM chime.refresh_role_view(v_name, false, false);
     RETURN chime.role_view_words(v_name);
 END $$;
@@ -360,7 +385,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = v_view.view_schema AND has_schema_privilege(n.oid, 'USAGE')) THEN
         RETURN true;
     END IF;
-    PERFORM chime.unfollow_role_view(v_view);
+    PERFORM chime.unfollow_role_view(v_view), chime.drop_role_now(v_view);
     IF chime.owned_relation(v_view.view_schema, v_view.relation) IS NOT NULL THEN
         EXECUTE format('DROP TABLE %I.%I', v_view.view_schema, v_view.relation);
     END IF;

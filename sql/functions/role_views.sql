@@ -326,10 +326,15 @@ END $$;
 COMMENT ON FUNCTION chime.role_view_states IS 'views that roles keep: the last refresh, and how far each is behind at most; for whoever sees everybody''s';
 
 -- By name and OID: one that gets the name of a dropped role sees nothing of that one's.
-CREATE OR REPLACE VIEW chime.kept_views WITH (security_barrier = true) AS
-SELECT v.view_schema, v.relation, v.mode, v.key, v.grain, v.full_reason, v.target_lag, r.method, r.reason, r.refreshed_at, r.changed_at, r.duration_us,
-       r.keys, r.rows, r.inserted, r.updated, r.deleted, r.refreshes, j.job_id, s.last_outcome, s.consecutive_failures, j.problem, v.definition
+CREATE OR REPLACE VIEW chime.own_role_views WITH (security_barrier = true) AS
+SELECT v AS view, r AS last
 FROM chime.role_view v JOIN chime.role_view_refresh r ON r.view_id = v.view_id
-JOIN pg_catalog.pg_roles o ON o.rolname = current_user AND o.rolname = v.owner AND o.oid = v.owner_oid
-LEFT JOIN chime.job j ON j.job_id = v.job_id LEFT JOIN chime.job_state s ON s.job_id = v.job_id;
+JOIN pg_catalog.pg_roles o ON o.rolname = current_user AND o.rolname = v.owner AND o.oid = v.owner_oid;
+COMMENT ON VIEW chime.own_role_views IS 'views that a role keeps, to each role its own, as functions take them: for RELATION__now, which writes nothing';
+
+CREATE OR REPLACE VIEW chime.kept_views WITH (security_barrier = true) AS
+SELECT (k.view).view_schema, (k.view).relation, (k.view).mode, (k.view).key, (k.view).grain, (k.view).full_reason, (k.view).target_lag, (k.last).method,
+       (k.last).reason, (k.last).refreshed_at, (k.last).changed_at, (k.last).duration_us, (k.last).keys, (k.last).rows, (k.last).inserted, (k.last).updated,
+       (k.last).deleted, (k.last).refreshes, j.job_id, s.last_outcome, s.consecutive_failures, j.problem, (k.view).definition
+FROM chime.own_role_views k LEFT JOIN chime.job j ON j.job_id = (k.view).job_id LEFT JOIN chime.job_state s ON s.job_id = (k.view).job_id;
 COMMENT ON VIEW chime.kept_views IS 'views that a role keeps by chime.keep_view, to each role its own; chime.job_runs has the errors of their jobs';

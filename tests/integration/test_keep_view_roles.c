@@ -468,8 +468,9 @@ START_TEST(nothing_takes_a_relations_place_during_a_refresh)
     session_execute(owner, "BEGIN; LOCK TABLE orders");
     session_send(app, "SELECT chime.refresh_view('daily_orders')");
     session_await_blocked(cluster, app);
-    session_send(other, "DROP TABLE reports.daily_orders; CREATE TABLE reports.daily_orders (day date, n bigint, total"
-                        " numeric)");
+    session_send(other,
+                 "DROP TABLE reports.daily_orders CASCADE; CREATE TABLE reports.daily_orders (day date, n bigint, total"
+                 " numeric)");
     session_await_blocked(cluster, other);
     session_execute(owner, "COMMIT");
     session_await(app);

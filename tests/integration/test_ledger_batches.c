@@ -98,7 +98,7 @@ START_TEST(nothing_of_the_schema_may_be_called_or_written_by_just_anybody)
                "run_now "
                "schedule schedule_differs "
                "schedule_once schedule_problem schedule_valid unschedule wait_fresh",
-               "job_runs jobs kept_views upcoming"); /* of one's own jobs and views */
+               "job_runs jobs kept_views own_role_views upcoming"); /* of one's own jobs and views */
     expect(may_keep, "t");
     expect("SELECT bool_or(p.prosecdef) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace"
            " AND p.proname = ANY (string_to_array(chime.keeper_functions(), ' ')) AND p.proname <> 'tables_read'",

@@ -164,6 +164,136 @@ START_TEST(what_is_explained_of_it)
 }
 END_TEST
 
+/* --- RELATION__now ------------------------------------------------------------------------------------------------ */
+
+#define NOW_SAME                                                                                                \
+    "SELECT count(*) FROM ((TABLE reports.daily_orders__now EXCEPT ALL TABLE reports.daily_orders__live) UNION" \
+    " (TABLE reports.daily_orders__live EXCEPT ALL TABLE reports.daily_orders__now)) AS d"
+#define NOW_PARTS                                                                                           \
+    "SELECT string_agg(DISTINCT chime_part, ' ' ORDER BY chime_part) FROM reports.daily_orders__now() AS n" \
+    " (chime_part text, day date, n bigint, total numeric)"
+
+/* Keyed, with its marks, and not refreshed for an hour. */
+static void keep_slow(void)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    role_views_await_keyed();
+    EXPECT_TOLD(app, "SELECT chime.alter_view('daily_orders', target_lag => '1h')", "20 rows; keyed by day");
+}
+
+START_TEST(now_is_always_true)
+{
+    static const char *const changes[] = {
+        "INSERT INTO orders (day, amount) VALUES ('2026-12-24', 5), (NULL, 6)",
+        "UPDATE orders SET day = '2026-11-02' WHERE id < 30",
+        "DELETE FROM orders WHERE day = '2026-11-05'",
+        "UPDATE orders SET amount = NULL WHERE day IS NULL",
+    };
+    static const char *const alterations[] = {
+        "GRANT SELECT ON orders TO pgchime",
+        "CREATE INDEX ON orders (amount)",
+        "ALTER TABLE orders DISABLE TRIGGER USER; DELETE FROM orders WHERE id = 50; ALTER TABLE orders ENABLE TRIGGER "
+        "USER",
+        "TRUNCATE orders",
+    };
+    keep_slow();
+    EXPECT_TOLD(app, NOW_PARTS, "NULL");
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        cluster_execute(cluster, changes[i]);
+        EXPECT_SQL(cluster, NOW_SAME, "0");
+    }
+    EXPECT_TOLD(app, NOW_PARTS, "group row");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM reports.daily_orders", "20"); /* kept as it was */
+    /* What the statement's own transaction wrote, and in one that only reads. */
+    cluster_execute(cluster, "BEGIN; INSERT INTO orders (day, amount) VALUES ('2027-12-24', 5)");
+    EXPECT_SQL(cluster, "SELECT total FROM reports.daily_orders__now WHERE day = '2027-12-24'", "5");
+    cluster_execute(cluster, "ROLLBACK; BEGIN READ ONLY");
+    EXPECT_SQL(cluster, "SELECT n FROM reports.daily_orders__now WHERE day IS NULL", "1");
+    cluster_execute(cluster, "COMMIT");
+    for (size_t i = 0; i < sizeof(alterations) / sizeof(alterations[0]); i++) {
+        cluster_execute(cluster, alterations[i]);
+        EXPECT_TOLD(app, NOW_PARTS, i == 3 ? "whole" : "all whole");
+        EXPECT_SQL(cluster, NOW_SAME, "0");
+    }
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders') IS NOT NULL", "t");
+    EXPECT_SQL(cluster, SAME, "0");
+    EXPECT_SQL(cluster, NOW_SAME, "0");
+    /* What the definition means is proven again first. */
+    cluster_execute(cluster, "ALTER TABLE orders ADD COLUMN note text");
+    EXPECT_TOLD(
+        app, "SELECT count(*) FROM reports.daily_orders__now",
+        "nothing of view reports.daily_orders is computed live: its definition means another thing than at its last"
+        " refresh; read reports.daily_orders; chime.wait_fresh waits until it holds what was committed");
+    EXPECT_TOLD(app, "SELECT chime.refresh_view('daily_orders') IS NOT NULL", "t");
+    EXPECT_SQL(cluster, NOW_SAME, "0");
+}
+END_TEST
+
+/* It shows to others what its role lets them see: by a grant on the view, and one on the function. */
+START_TEST(now_is_for_whom_its_role_lets)
+{
+    keep_slow();
+    cluster_execute(cluster, "CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA reports TO reader;"
+                             "DELETE FROM orders WHERE id = 1");
+    PGconn *reader = role_views_connect("reader");
+    EXPECT_TOLD(reader, "SELECT sum(n) FROM reports.daily_orders__now", "permission denied for view daily_orders__now");
+    EXPECT_TOLD(reader, NOW_PARTS, "permission denied for function daily_orders__now");
+    session_execute(app, "GRANT SELECT ON reports.daily_orders__now TO reader");
+    EXPECT_TOLD(reader, "SELECT sum(n) FROM reports.daily_orders__now",
+                "permission denied for function daily_orders__now");
+    session_execute(app, "GRANT EXECUTE ON FUNCTION reports.daily_orders__now() TO reader");
+    EXPECT_TOLD(reader, "SELECT sum(n) FROM reports.daily_orders__now", "199");
+    EXPECT_TOLD(reader, "SELECT count(*) FROM reports.daily_orders", "permission denied for table daily_orders");
+    /* Other columns: it is made anew, for the same readers. */
+    EXPECT_TOLD(app,
+                "SELECT chime.alter_view('daily_orders', $$SELECT day, max(amount) AS most FROM orders GROUP BY day$$)",
+                "20 rows; keyed by day");
+    EXPECT_TOLD(reader, "SELECT most FROM reports.daily_orders__now WHERE day = '2026-11-01'", "200");
+    /* Its policies would not hold for what is computed. */
+    session_execute(app, "ALTER TABLE reports.daily_orders ENABLE ROW LEVEL SECURITY");
+    EXPECT_TOLD(
+        reader, "SELECT count(*) FROM reports.daily_orders__now",
+        "nothing of view reports.daily_orders is computed live: it has row-level security, which would not hold for"
+        " what is computed; read reports.daily_orders; chime.wait_fresh waits until it holds what was committed");
+    session_execute(app, "ALTER TABLE reports.daily_orders DISABLE ROW LEVEL SECURITY");
+    /* A full view's definition may depend on who asks; so may one whose source has policies by now. */
+    cluster_execute(cluster, "ALTER TABLE orders ENABLE ROW LEVEL SECURITY;"
+                             "CREATE POLICY by_setting ON orders USING (day = current_setting('my.day')::date)");
+    EXPECT_TOLD(reader, "SET my.day = '2026-11-01'", "NULL");
+    EXPECT_TOLD(
+        reader, "SELECT count(*) FROM reports.daily_orders__now",
+        "nothing of view reports.daily_orders is computed live: public.orders has row-level security: its marks would"
+        " tell of rows that this role may not see; read reports.daily_orders; chime.wait_fresh waits until it holds"
+        " what was committed");
+    cluster_execute(cluster, "ALTER TABLE orders DISABLE ROW LEVEL SECURITY");
+    EXPECT_TOLD(app,
+                "SELECT chime.alter_view('daily_orders', $$SELECT day, max(amount) AS most FROM orders WHERE"
+                " current_setting('my.day', true) IS NULL GROUP BY day$$) LIKE '20 rows; refreshed as a whole: %'",
+                "t");
+    EXPECT_TOLD(
+        reader, "SELECT count(*) FROM reports.daily_orders__now",
+        "nothing of view reports.daily_orders is computed live: it is refreshed as a whole: it uses current_setting,"
+        " which is another value each time or depends on who asks; read reports.daily_orders; chime.wait_fresh waits"
+        " until it holds what was committed");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_SQL(cluster, "SELECT count(*) FROM pg_proc WHERE proname = 'daily_orders__now'", "0");
+    PQfinish(reader);
+}
+END_TEST
+
+START_TEST(a_name_of_now_that_is_taken_is_left_alone)
+{
+    session_execute(app, "CREATE VIEW reports.daily_orders__now AS SELECT 1 AS own; SET client_min_messages = error");
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    role_views_await_keyed();
+    cluster_execute(cluster, "DELETE FROM orders WHERE id = 1");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "0");
+    EXPECT_TOLD(app, "SELECT chime.drop_view('daily_orders')", "t");
+    EXPECT_SQL(cluster, "SELECT own FROM reports.daily_orders__now", "1");
+}
+END_TEST
+
 /* --- attacks ------------------------------------------------------------------------------------------------------ */
 
 /* Policies may read what leaves no mark, and marks tell of rows that they hide. */
@@ -187,6 +317,57 @@ START_TEST(a_source_gets_row_level_security)
 }
 END_TEST
 
+/* The owner of the schema may drop what others made in it. What it puts in its place is not planned: that would run its
+ * functions as the role. */
+START_TEST(what_takes_the_place_of_a_relation_runs_nothing)
+{
+    static const char evil[] =
+        "CREATE VIEW reports.daily_orders__live AS SELECT day, 1::bigint AS n, 1::numeric AS total"
+        " FROM public.orders WHERE reports.evil(1)";
+    keep_slow();
+    cluster_execute(cluster, "CREATE ROLE reader LOGIN; ALTER SCHEMA reports OWNER TO other;"
+                             "GRANT USAGE ON SCHEMA reports TO reader, PUBLIC; DELETE FROM orders WHERE id = 1");
+    session_execute(app, "GRANT SELECT ON reports.daily_orders__now TO reader;"
+                         "GRANT EXECUTE ON FUNCTION reports.daily_orders__now() TO reader");
+    session_execute(other, "CREATE FUNCTION reports.evil(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS"
+                           " $$ BEGIN PERFORM spy.note('evil'); RETURN true; END $$;"
+                           "BEGIN; DROP VIEW reports.daily_orders__live");
+    session_execute(other, evil);
+    PGconn *reader = role_views_connect("reader");
+    session_send(reader,
+                 "DO $$ BEGIN PERFORM * FROM reports.daily_orders__now; EXCEPTION WHEN OTHERS THEN NULL; END $$");
+    session_await_blocked(cluster, reader);
+    session_send(
+        app, "DO $$ BEGIN PERFORM chime.refresh_view('daily_orders', true); EXCEPTION WHEN OTHERS THEN NULL; END $$");
+    session_await_blocked(cluster, app);
+    session_execute(other, "COMMIT");
+    session_await(reader);
+    session_await(app);
+    EXPECT_TOLD(reader, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", "1");
+    EXPECT_TOLD(
+        reader, "SELECT count(*) FROM reports.daily_orders__now",
+        "nothing of view reports.daily_orders is computed live: its relations are not those that chime.keep_view"
+        " made; read reports.daily_orders; chime.wait_fresh waits until it holds what was committed");
+    EXPECT_SQL(cluster, "SELECT string_agg(who || ' ' || what, ', ') FROM spy.seen WHERE who <> 'other'", NULL);
+    PQfinish(reader);
+}
+END_TEST
+
+/* Of a role that may read some columns alone, too. */
+START_TEST(a_refresh_holds_its_definition)
+{
+    cluster_execute(cluster, "REVOKE ALL ON orders FROM app; GRANT SELECT (day) ON orders TO app");
+    EXPECT_TOLD(app, KEEPS("c", "SELECT day, count(*) AS n FROM orders GROUP BY day", ", target_lag => '1h'"),
+                "20 rows; refreshed as a whole: public.orders may be read by this role in part only");
+    session_execute(app, "BEGIN; SELECT chime.require_role_relations(jsonb_populate_record(NULL::chime.role_view,"
+                         " '{\"view_schema\": \"reports\", \"relation\": \"c\"}'))");
+    EXPECT_SQL(cluster,
+               "SELECT string_agg(DISTINCT mode, ' ') FROM pg_locks WHERE relation = 'reports.c__live'::regclass",
+               "AccessShareLock");
+    session_execute(app, "COMMIT");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("role views");
@@ -200,6 +381,11 @@ static Suite *suite(void)
     tcase_add_test(cases, a_strict_view_is_not_refreshed_as_a_whole);
     tcase_add_test(cases, what_is_explained_of_it);
     tcase_add_test(cases, a_source_gets_row_level_security);
+    tcase_add_test(cases, now_is_always_true);
+    tcase_add_test(cases, now_is_for_whom_its_role_lets);
+    tcase_add_test(cases, a_name_of_now_that_is_taken_is_left_alone);
+    tcase_add_test(cases, what_takes_the_place_of_a_relation_runs_nothing);
+    tcase_add_test(cases, a_refresh_holds_its_definition);
     suite_add_tcase(all, cases);
     return all;
 }
