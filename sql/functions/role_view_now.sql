@@ -3,9 +3,10 @@
 -- the others (docs/adr/0041-views-of-roles.md).
 --
 -- The view is the role's, and reads the kept relation with the role's rights. The function RELATION__now() is the
--- role's and SECURITY DEFINER: it gives the marked groups and their rows, for whoever the role lets call it. It is a few
--- lines; all it does stands here, and runs as the role. It writes nothing, so it works in a transaction that is
+-- role's and SECURITY DEFINER: it gives the marked groups and their rows, for whoever the role lets call it. It is a
+-- few lines; all it does stands here, and runs as the role. It writes nothing, so it works in a transaction that is
 -- read-only, and all of a statement is read in one snapshot.
+
 -- A relation of that name that the role made itself is not ours. Ours is a view that calls the function.
 CREATE OR REPLACE FUNCTION chime.role_now_of(p_view chime.role_view, OUT relation regclass, OUT routine oid)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$

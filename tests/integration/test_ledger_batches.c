@@ -54,7 +54,7 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
            "'chime'::regnamespace"
            " AND p.prosqlbody IS NULL AND NOT coalesce('{search_path=pg_catalog,\"search_path=pg_catalog, pg_temp\"}'"
            " && p.proconfig, false)",
-           "perform perform_slot tend_capture verify_views");
+           "perform perform_between perform_chunk perform_pipeline perform_slot tend_capture verify_views");
     /* One trigger answers the calls of roles that may not write, one asks whose job theirs is, and schedules are judged
      * for them. operate_... are pgchime_operator's, those of problems and words are pgchime_monitor's, who only reads;
      * readers ask how fresh views are. pg_temp is searched first where it is not named. */

@@ -255,6 +255,8 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.call_for_view', 'follows the view'), ('chime.keep_role_view', 'follows the view'), ('chime.alter_role_view', 'follows the view'),
 ('chime.drop_role_view', 'follows the view'), ('chime.refresh_role_view', 'follows the view'), ('chime.judge_role_view', 'follows the view'),
 ('chime.prove_role_view', 'follows the view'), ('chime.is_administrator', 'reads roles'), ('chime.unfollowable', 'reads the catalogs alone'), ('chime.refuse_full', 'computes: it reads nothing'), ('chime.role_view_now', 'follows the view'),
+('chime.make_role_now', 'follows the view'), ('chime.drop_role_now', 'follows the view'), ('chime.role_now_of', 'follows the view'),
+('chime.write_role_now', 'follows the view'), ('chime.refuse_role_now', 'reads the catalogs alone'),
 ('chime.explain_definition', 'follows the view'), ('chime.explain_view', 'follows the view'),
 ('chime.downstream_lags', 'follows the jobs that refresh views, by an index of these'),
 ('cron.job_call', 'what cron.alter_job and the rows of cron.job do'), ('cron.redacted', 'computes: it reads nothing'),
