@@ -210,10 +210,10 @@ RETURN (SELECT string_agg(f.problem, '; ' ORDER BY f.problem)
         FROM (SELECT min(p) AS problem FROM unnest(p_problems) AS p GROUP BY split_part(p, ': ', 1)) AS f);
 COMMENT ON ROUTINE chime.first_problems IS 'one of the problems of each thing, in words';
 
--- What the leader does from time to time: what was replaced goes, logs are rotated and follow their sources' columns,
--- missing triggers are made. Each in a transaction of its own, which is why this has no SET clause and qualifies
--- everything. p_problem: what could not be done now, in words. p_more: half a second was not enough for the triggers,
--- and some were made.
+-- What the leader does from time to time: what was replaced goes, logs are rotated, views are asked again, logs follow
+-- the columns that these ask for, sources that no view reads go, missing triggers are made. Each in a transaction of
+-- its own, which is why this has no SET clause and qualifies everything. p_problem: what could not be done now, in
+-- words. p_more: half a second was not enough for the triggers, and some were made.
 CREATE OR REPLACE PROCEDURE chime.tend_capture(INOUT p_problem text DEFAULT NULL, INOUT p_more boolean DEFAULT NULL)
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -229,20 +229,8 @@ BEGIN
     p_more := false;
     PERFORM chime.drop_replaced();
     COMMIT;
-    FOR v_source IN SELECT s.source_id FROM chime.source s LOOP
+    FOR v_source IN SELECT DISTINCT s.source_id FROM chime.view_source s LOOP
         PERFORM chime.rotate_log(v_source);
-        COMMIT;
-        PERFORM chime.wait_within(v_left);
-        v_since := pg_catalog.clock_timestamp();
-        BEGIN
-            IF chime.needs_following(v_source) THEN
-                PERFORM chime.follow_source(v_source);
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            v_left := chime.patience_left(v_left, v_since, SQLSTATE);
-            p_problem := pg_catalog.concat_ws('; ', p_problem,
-                                              pg_catalog.format('columns of %s: %s', chime.source_oid(v_source), SQLERRM));
-        END;
         COMMIT;
     END LOOP;
     FOR v_wanted IN SELECT v.*, p.source_schema FROM chime.view v JOIN chime.plugin p ON p.name OPERATOR(pg_catalog.=) v.plugin
@@ -262,6 +250,32 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             v_left := chime.patience_left(v_left, v_since, SQLSTATE);
             v_problems := pg_catalog.array_append(v_problems, pg_catalog.format('view %s.%s: %s', v_wanted.view_schema, v_wanted.relation, SQLERRM));
+        END;
+        COMMIT;
+    END LOOP;
+    FOR v_source IN SELECT DISTINCT s.source_id FROM chime.view_source s LOOP
+        PERFORM chime.wait_within(v_left);
+        v_since := pg_catalog.clock_timestamp();
+        BEGIN
+            IF chime.needs_following(v_source) THEN
+                PERFORM chime.follow_source(v_source);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            v_left := chime.patience_left(v_left, v_since, SQLSTATE);
+            p_problem := pg_catalog.concat_ws('; ', p_problem,
+                                              pg_catalog.format('columns of %s: %s', chime.source_oid(v_source), SQLERRM));
+        END;
+        COMMIT;
+    END LOOP;
+    FOR v_source IN SELECT s.source_id FROM chime.source s
+                    WHERE NOT EXISTS (SELECT FROM chime.view_source v WHERE v.source_id OPERATOR(pg_catalog.=) s.source_id) LOOP
+        PERFORM chime.wait_within('10 milliseconds'); -- to drop a trigger holds up readers, too
+        BEGIN
+            PERFORM chime.drop_unread_source(v_source);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL; -- the next time
+        WHEN OTHERS THEN
+            v_problems := pg_catalog.array_append(v_problems, pg_catalog.format('source %s: %s', v_source, SQLERRM));
         END;
         COMMIT;
     END LOOP;

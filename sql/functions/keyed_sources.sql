@@ -61,8 +61,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION chime.captured IS 'of sources those of which all that is written leaves marks';
 
--- Sources of views that are not captured, or are part of a table that is no source of the view. Views without one are
--- left out.
+-- Sources of views that are not captured, or not for the columns that the view asks for, or are part of a table that is
+-- no source of the view. Views without one are left out.
 CREATE OR REPLACE FUNCTION chime.uncaptured_views(p_views integer[]) RETURNS TABLE (view_id integer, sources text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
@@ -74,7 +74,7 @@ BEGIN
     SELECT v.view_id, string_agg(format('%I.%I', o.source_schema, o.source_table), ', ' ORDER BY s.source_id)
     FROM chime.view v JOIN chime.view_source s USING (view_schema, relation) JOIN chime.source o USING (source_id)
     WHERE v.view_id = ANY (p_views)
-      AND (s.source_id <> ALL (v_captured)
+      AND (s.source_id <> ALL (v_captured) OR NOT (s.captured <@ o.captured AND s.declared <@ o.declared)
            OR EXISTS (SELECT FROM pg_inherits i CROSS JOIN LATERAL chime.inheritance_roots(i.inhrelid) AS t
                       WHERE i.inhrelid = to_regclass(format('%I.%I', o.source_schema, o.source_table))
                         AND t NOT IN (SELECT chime.source_oid(x.source_id) FROM chime.view_source x

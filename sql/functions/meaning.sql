@@ -113,8 +113,9 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.outlook IS 'what a proof rests on beside the definition itself: another one means that it is asked again';
 
--- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew. Not
--- while a captured column has another name: a log that followed it would miss the old name when that comes back.
+-- By the leader's upkeep: an index that was made makes a view keyed, a lower view that was replaced is proven anew, a
+-- column has another name. Sources that are declared name the old one: those wait until they are declared otherwise, or
+-- the column has its name back.
 CREATE OR REPLACE FUNCTION chime.ask_again(p_schema name, p_source_schema name, p_relation name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v_view chime.view;
@@ -122,7 +123,7 @@ BEGIN
     SELECT * INTO STRICT v_view FROM chime.view v WHERE v.view_schema = p_schema AND v.relation = p_relation;
     IF chime.live_of(v_view) IS NOT NULL AND chime.kept_of(v_view) IS NOT NULL AND v_view.asked IS DISTINCT FROM chime.outlook(v_view)
        AND NOT EXISTS (SELECT FROM chime.view_source s CROSS JOIN unnest(s.captured) AS u (name)
-                       WHERE s.view_schema = p_schema AND s.relation = p_relation
+                       WHERE v_view.sources IS NOT NULL AND s.view_schema = p_schema AND s.relation = p_relation
                          AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = chime.source_oid(s.source_id) AND a.attname = u.name)) THEN
         PERFORM chime.install_keys(p_schema, p_source_schema, p_relation, v_view.sources);
     END IF;

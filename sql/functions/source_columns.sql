@@ -104,7 +104,7 @@ RETURN (SELECT s.shape FROM chime.source_shapes(ARRAY[p_source]) AS s);
 COMMENT ON ROUTINE chime.source_shape IS 'the columns that one source has of those that are read';
 
 -- A view that was proven while those names were of other columns is full until it is asked again: it may capture the
--- wrong one.
+-- wrong one. One that asks for a column that is gone does not count as captured.
 CREATE OR REPLACE FUNCTION chime.note_shape(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -112,8 +112,9 @@ BEGIN
                                        FROM chime.source_columns(p_source) AS c)
      WHERE s.source_id = p_source;
     UPDATE chime.view v SET asked = '', full_reason = format('columns of %s have other names, and it is asked again within 10 s', chime.source_oid(p_source))
-     WHERE v.view_id IN (SELECT o.view_id FROM chime.view o JOIN chime.view_source s USING (view_schema, relation)
-                         WHERE s.source_id = p_source AND o.full_reason IS NULL AND split_part(o.asked, ' ', 1) <> chime.meaning(o)
+     WHERE v.view_id IN (SELECT o.view_id FROM chime.view o JOIN chime.view_source s USING (view_schema, relation) JOIN chime.source n USING (source_id)
+                         WHERE s.source_id = p_source AND s.captured <@ n.captured AND s.declared <@ n.declared
+                           AND o.full_reason IS NULL AND split_part(o.asked, ' ', 1) <> chime.meaning(o)
                          FOR NO KEY UPDATE OF o SKIP LOCKED)
        AND (SELECT s.shape IS NOT NULL FROM chime.source s WHERE s.source_id = p_source);
 END $$;
@@ -134,34 +135,69 @@ RETURN ARRAY(SELECT a.attname FROM pg_attribute a
              ORDER BY a.attlen < 0, a.attlen, a.attnum LIMIT 1);
 COMMENT ON ROUTINE chime.some_column IS 'a column of a table whose values cost little to keep in marks';
 
--- Whether making log and triggers anew would help: nothing brings a column back that is gone.
+-- Of the columns that views ask for those that the table has: a view whose column was renamed names the new one once it
+-- is asked again. Where no view needs a captured column, a mark has one all the same.
+CREATE OR REPLACE FUNCTION chime.wanted_columns(p_source integer, OUT captured name[], OUT declared name[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+DECLARE
+    v_table regclass := chime.source_oid(p_source);
+    v_known name[] := (SELECT s.captured FROM chime.source s WHERE s.source_id = p_source);
+BEGIN
+    declared := ARRAY(SELECT DISTINCT a.attname FROM chime.view_source v CROSS JOIN unnest(v.declared) AS c JOIN pg_attribute a ON a.attname = c
+                      WHERE v.source_id = p_source AND a.attrelid = v_table AND a.attnum > 0 AND NOT a.attisdropped ORDER BY 1);
+    captured := ARRAY(SELECT DISTINCT a.attname FROM chime.view_source v CROSS JOIN unnest(v.captured) AS c JOIN pg_attribute a ON a.attname = c
+                      WHERE v.source_id = p_source AND a.attrelid = v_table AND a.attnum > 0 AND NOT a.attisdropped
+                        AND chime.can_be_marked(chime.without_domain(a.atttypid)) ORDER BY 1);
+    captured := coalesce(nullif(captured, '{}'), nullif(chime.some_column(v_table, v_known), '{}'), nullif(chime.some_column(v_table, declared), '{}'), v_known);
+END $$;
+COMMENT ON ROUTINE chime.wanted_columns IS 'the columns that the views of a source ask for and its table has: those of marks, and those whose changes leave one';
+
+-- Whether making log and triggers anew would help: its columns have other types, a view asks for others, or one is
+-- gone. Those that no view asks for any more stay until then, since new triggers mean everything to every view.
 CREATE OR REPLACE FUNCTION chime.needs_following(p_source integer) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND (
+RETURN EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source) AND chime.source_oid(p_source) IS NOT NULL AND (
     SELECT bool_or(chime.can_be_marked(c.now) AND NOT c.fits)
            OR min(s.shape) IS DISTINCT FROM CASE WHEN bool_and(c.fits) THEN chime.source_shape(p_source) END
-    FROM chime.source s, chime.source_columns(p_source) AS c WHERE s.source_id = p_source);
+           OR bool_or(c.now IS NULL AND c.name <> ALL (w.captured || w.declared))
+           OR bool_or(NOT (w.captured <@ s.captured AND w.declared <@ s.declared))
+    FROM chime.source s, chime.source_columns(p_source) AS c, chime.wanted_columns(p_source) AS w WHERE s.source_id = p_source);
 COMMENT ON ROUTINE chime.needs_following IS 'whether log and triggers of a source are to be made anew for its columns';
 
--- Gives a log the types that its source's columns have now. The triggers first: to make them anew waits for the writers
--- who have the old function in their hands, and holds up new ones until the log is as the new function wants it, which
--- is at once, since it is emptied: new triggers mean everything to every view.
+-- Gives a log the columns that views ask for, with the types that they have now. The triggers first: to make them anew
+-- waits for the writers who have the old function in their hands, and holds up new ones until the log is as the new
+-- function wants it, which is at once, since it is emptied: new triggers mean everything to every view. What takes
+-- marks was written for the types of before, and names the columns that its view asked for then.
 CREATE OR REPLACE FUNCTION chime.follow_source(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v_column record;
+DECLARE
+    v_changes text;
 BEGIN
-    UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
+    UPDATE chime.source s SET version = s.version + 1, captured = w.captured, declared = w.declared
+      FROM chime.wanted_columns(p_source) AS w WHERE s.source_id = p_source;
     PERFORM chime.install_triggers(p_source, r::regclass) FROM chime.source_tree(p_source) AS r;
     EXECUTE format('TRUNCATE %s', chime.log_name(p_source));
-    FOR v_column IN SELECT c.name, c.now FROM chime.source_columns(p_source) AS c
-                    WHERE c.is_captured AND chime.can_be_marked(c.now) AND NOT c.fits LOOP
-        EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING NULL', chime.log_name(p_source), v_column.name,
-                       chime.mark_type(v_column.now));
-    END LOOP;
+    v_changes := (
+        SELECT string_agg(CASE WHEN c.name IS NULL THEN format('DROP COLUMN %I', l.attname)
+                               WHEN l.attname IS NULL THEN format('ADD COLUMN %I %s', c.name, chime.mark_type(c.now))
+                               ELSE format('ALTER COLUMN %I TYPE %s USING NULL', c.name, chime.mark_type(c.now)) END, ', ')
+        FROM (SELECT k.* FROM chime.source_columns(p_source) AS k WHERE k.is_captured) AS c
+        FULL JOIN (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = chime.log_name(p_source)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+                   AND a.attname NOT LIKE 'chime\_%') AS l ON l.attname = c.name
+        WHERE c.name IS NULL AND NOT EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source AND l.attname = ANY (v.captured))
+           OR chime.can_be_marked(c.now) AND (l.attname IS NULL OR NOT c.fits));
+    EXECUTE coalesce(format('ALTER TABLE %s ', chime.log_name(p_source)) || v_changes, 'SELECT');
     PERFORM chime.note_shape(p_source);
     PERFORM chime.write_capture(p_source);
+    PERFORM chime.write_keyed(v.view_schema, v.relation) FROM chime.view v JOIN chime.view_source s USING (view_schema, relation)
+      WHERE s.source_id = p_source AND v.full_reason IS NULL AND v_changes IS NOT NULL
+        AND chime.kept_of(v) IS NOT NULL AND chime.live_of(v) IS NOT NULL;
 END $$;
-COMMENT ON ROUTINE chime.follow_source IS 'gives log and triggers of a source the types that its columns have now';
+COMMENT ON ROUTINE chime.follow_source IS 'gives log and triggers of a source the columns that its views ask for, with the types that they have now';
+
+CREATE OR REPLACE FUNCTION chime.silent_body() RETURNS text LANGUAGE sql IMMUTABLE RETURN 'BEGIN RETURN NEW; END';
+COMMENT ON FUNCTION chime.silent_body IS 'the body of a trigger function that leaves no mark';
 
 -- For a source that no view reads any more. Triggers on somebody else's table are its owner's to drop: until then they
 -- do nothing, and RETURN NEW, since one BEFORE an UPDATE would else undo it. To make them anew waits for writers, who
@@ -170,7 +206,7 @@ CREATE OR REPLACE FUNCTION chime.silence_source(p_source integer) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '200ms' AS $$
 DECLARE v_relation regclass;
 BEGIN
-    UPDATE chime.source s SET version = s.version + 1 WHERE s.source_id = p_source;
+    UPDATE chime.source s SET version = s.version + 1, shape = NULL WHERE s.source_id = p_source; -- a view that comes makes all anew
     FOR v_relation IN SELECT DISTINCT c.oid::regclass FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
                       WHERE t.tgfoid = ANY (chime.capture_functions(p_source)) AND NOT pg_has_role(current_user, c.relowner, 'USAGE') LOOP
         BEGIN
@@ -181,10 +217,45 @@ BEGIN
                 RAISE EXCEPTION 'writers of % did not end in time', v_relation USING ERRCODE = 'lock_not_available', HINT = 'try again';
         END;
     END LOOP;
-    EXECUTE (SELECT string_agg(format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $f$BEGIN RETURN NEW; END$f$',
-                                      f::regproc), ';') FROM unnest(chime.capture_functions(p_source)) AS f);
+    EXECUTE (SELECT string_agg(format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS %L', f::regproc, chime.silent_body()), ';')
+             FROM unnest(chime.capture_functions(p_source)) AS f);
 END $$;
 COMMENT ON ROUTINE chime.silence_source IS 'a source that no view reads any more leaves no marks';
+
+-- By the leader's upkeep. Triggers on tables of which this role is not the owner stay, silent, and the source with
+-- them.
+CREATE OR REPLACE FUNCTION chime.drop_unread_source(p_source integer) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_functions oid[] := array_remove(chime.capture_functions(p_source), NULL);
+    v_trigger record;
+BEGIN
+    PERFORM FROM chime.source s WHERE s.source_id = p_source FOR UPDATE; -- whoever installs a view has it
+    IF EXISTS (SELECT FROM chime.view_source v WHERE v.source_id = p_source)
+       OR EXISTS (SELECT FROM chime.view o CROSS JOIN LATERAL chime.tables_read(chime.live_of(o)) AS t (relation) -- it is full for now
+                  WHERE t.relation = chime.source_oid(p_source)) THEN
+        RETURN;
+    ELSIF EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+                  WHERE t.tgfoid = ANY (v_functions) AND NOT pg_has_role(current_user, c.relowner, 'USAGE')) THEN
+        IF EXISTS (SELECT FROM pg_proc p WHERE p.oid = ANY (v_functions) AND p.prosrc <> chime.silent_body()) THEN
+            PERFORM chime.silence_source(p_source);
+        END IF;
+        IF EXISTS (SELECT FROM chime.change_part c WHERE c.source_id = p_source AND pg_relation_size(chime.part_name(c.source_id, c.part)::regclass) > 0) THEN
+            EXECUTE format('TRUNCATE %s', chime.log_name(p_source));
+        END IF;
+        RETURN;
+    END IF;
+    FOR v_trigger IN SELECT t.tgname, t.tgrelid::regclass AS relation FROM pg_trigger t
+                     WHERE t.tgfoid = ANY (v_functions) AND t.tgparentid = 0 ORDER BY t.tgrelid, t.tgname LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', v_trigger.tgname, v_trigger.relation);
+    END LOOP;
+    EXECUTE coalesce((SELECT string_agg(format('DROP FUNCTION %s()', f::regproc), '; ') FROM unnest(v_functions) AS f), 'SELECT');
+    EXECUTE format('DROP FUNCTION IF EXISTS chime.room_until_%s()', p_source);
+    EXECUTE format('DROP TABLE IF EXISTS %s CASCADE', chime.log_name(p_source)); -- its parts
+    DELETE FROM chime.source s WHERE s.source_id = p_source;
+    PERFORM chime.write_unseen_marks();
+END $$;
+COMMENT ON ROUTINE chime.drop_unread_source IS 'drops a source that no view reads any more, with its log and its triggers, where this role owns the tables that have them';
 
 -- The columns of a mark have the types of the source's, without modifiers and domains. A column that a later view needs
 -- is added; older marks have none in it, which is no matter, since that view begins with everything. Writers who still
