@@ -63,7 +63,8 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
            " AND 'search_path=pg_catalog, pg_temp' = ANY (p.proconfig)",
            "alert_problems answer_call failure_way_out failure_words job_findings ledger_findings "
            "ledger_problems made_live note_request note_tile operate_acknowledge operate_cancel "
-           "operate_resume operate_run operate_silence operate_suspend pg_cron_questions pipeline_outlook possible_injectors "
+           "operate_resume operate_run operate_silence operate_suspend pg_cron_questions pipeline_outlook "
+           "possible_injectors "
            "role_view_states schedule_differs schedule_problem schedule_valid tables_read tile_rows "
            "view_freshness view_problems wait_fresh");
     expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "27");
