@@ -229,7 +229,7 @@ BEGIN
     p_more := false;
     PERFORM chime.drop_replaced();
     COMMIT;
-    FOR v_source IN SELECT DISTINCT s.source_id FROM chime.view_source s LOOP
+    FOR v_source IN SELECT s.source_id FROM chime.source s LOOP
         PERFORM chime.rotate_log(v_source);
         COMMIT;
     END LOOP;

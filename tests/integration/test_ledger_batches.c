@@ -67,7 +67,7 @@ START_TEST(every_function_looks_names_up_where_nobody_else_can_put_them)
            "possible_injectors "
            "role_view_states schedule_differs schedule_problem schedule_valid tables_read tile_rows "
            "view_freshness view_problems wait_fresh");
-    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "27");
+    expect("SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'chime'::regnamespace AND p.prosecdef", "28");
 }
 END_TEST
 
