@@ -51,6 +51,7 @@ static const struct finding_kind kinds[] = {
     {"view-unfilled", "view", "it has no rows"},
     {"view-differs", "view", "what marks said of changes was not all: a part of its rows was wrong"},
     {"view-unverified", "view", "a difference would not be found"},
+    {"no-verification", "view", "a difference would not be found"},
     {"view-index", "view", "a refresh computes all of it for one row that changed"},
     {"late-rows", "view", "what arrived after its group was frozen is in no view, and nowhere once its row is gone"},
     {"change-log", "view", "it takes disk space, and each look at it costs more"},

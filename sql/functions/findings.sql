@@ -120,6 +120,12 @@ BEGIN ATOMIC
            regexp_replace(substring(v.full_reason FROM 'CREATE INDEX.*$'), ' makes? it keyed.*$', '')
     FROM chime.view v WHERE v.full_reason ~ 'CREATE INDEX' AND v.found_wrong IS NULL
     UNION ALL
+    SELECT 'no-verification', 'ok', 'verify-views', format('no job compares the %s views here with their definitions', count(*)),
+           'a nightly job of the daemon''s role with the command CALL chime.verify_views() does; what is written while triggers do not fire is found by nothing else'
+    FROM chime.view v
+    WHERE NOT EXISTS (SELECT FROM chime.job j WHERE j.active AND j.command ~ 'chime\.verify_views')
+    HAVING count(*) > 0
+    UNION ALL
     SELECT 'late-rows', 'warn', v.view_schema || '.' || v.relation,
            format('view %s.%s was to change %s groups that are frozen, the last at %s', v.view_schema, v.relation, r.late,
                   to_char(r.late_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"')),

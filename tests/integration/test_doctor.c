@@ -153,6 +153,9 @@ static const struct fault faults[] = {
      "INSERT INTO chime.notification (sink, rule, events, created_at, due_at, ended_at, state) VALUES ('light', 'x', "
      "'{}',"
      " now(), now(), now(), 'delivered')"},
+    {"UPDATE chime.job SET command = 'SELECT 1' WHERE name = 'verify-views'", NULL, "no-verification ok verify-views",
+     "views here with their definitions", "CALL chime.verify_views()",
+     "UPDATE chime.job SET command = 'CALL chime.verify_views(true)' WHERE name = 'verify-views'"},
     /* test_keyed_reasons and test_keyed_proof have how such a reason comes about. */
     {"UPDATE chime.view SET full_reason = 'no index finds one group in public.submissions: CREATE INDEX ON submissions"
      " (challenge_id) makes it keyed'",
