@@ -276,7 +276,7 @@ static const struct {
 } refresh_hints[] = {
     {"55P03", "pg_locks names the session that holds the relation; end it, or raise lock_timeout of the job"},
     {"42P10", "its unique index is gone: pgchime reload makes it anew"},
-    {"42P01", "make the relation again, or give it its name back; then pgchime reload"},
+    {"42P01", "make the relation again, or give it its name back; then pgchime reload, which says more"},
     {"42703", "give the column its name back, or install a plugin that knows the new one; then pgchime reload"},
     {"42501", "GRANT what is missing to the role of the daemon"},
 };

@@ -255,6 +255,11 @@ DECLARE
     v_reason text;
 BEGIN
     SELECT * INTO STRICT v_view FROM chime.view WHERE view_schema = p_schema AND relation = p_relation FOR NO KEY UPDATE;
+    IF chime.live_of(v_view) IS NULL THEN -- with DROP ... CASCADE; what a file declares was made again before this
+        RAISE EXCEPTION 'the definition of view %.% was dropped%', p_schema, p_relation,
+            (SELECT format('; SELECT chime.alter_view(%L, %L) gives it again, once it fits its tables', p_schema || '.' || p_relation, p.settings ->> 'definition')
+             FROM chime.plugin p WHERE p.name = v_view.plugin AND p.by_sql) USING ERRCODE = 'undefined_table';
+    END IF;
     PERFORM chime.refuse_untrusted(format('view %s.%s', p_schema, p_relation), 'pg_class'::regclass, chime.live_of(v_view));
     UPDATE chime.view v SET found_wrong = NULL WHERE v.view_id = v_view.view_id AND v.found_wrong IS NOT NULL AND v.sources IS DISTINCT FROM p_sources;
     v_sources := coalesce(p_sources, chime.derived_sources(v_view));

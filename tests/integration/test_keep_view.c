@@ -279,6 +279,19 @@ START_TEST(a_view_is_altered_refreshed_and_dropped)
 }
 END_TEST
 
+/* As ALTER TABLE ... DROP COLUMN ... CASCADE does. */
+START_TEST(a_definition_that_was_dropped_is_given_again)
+{
+    EXPECT_TOLD(KEEP, "20 rows; keyed by day");
+    cluster_execute(cluster, "DROP VIEW analytics.daily_orders__live CASCADE; SELECT chime.install_kept_by_sql()");
+    EXPECT_SQL(cluster, "SELECT state || ': ' || reason FROM chime.plugin",
+               "failed: the definition of view analytics.daily_orders was dropped; SELECT chime.alter_view("
+               "'analytics.daily_orders', '" DAILY "') gives it again, once it fits its tables");
+    EXPECT_TOLD("SELECT chime.alter_view('analytics.daily_orders', '" DAILY "')", "20 rows; keyed by day");
+    EXPECT_SQL(cluster, "SELECT state FROM chime.plugin", "installed");
+}
+END_TEST
+
 #define STARTS(expected)                                                                              \
     EXPECT_SQL(cluster,                                                                               \
                "SELECT concat_ws(' ', nullif(schedule, ''), options ->> 'target_lag') FROM chime.job" \
@@ -359,6 +372,7 @@ static Suite *suite(void)
     tcase_add_test(cases, what_is_no_view_is_refused_and_nothing_is_left);
     tcase_add_test(cases, a_name_that_is_taken_stays_whose_it_is);
     tcase_add_test(cases, a_view_is_altered_refreshed_and_dropped);
+    tcase_add_test(cases, a_definition_that_was_dropped_is_given_again);
     tcase_add_test(cases, what_makes_a_view_refresh_is_altered_one_by_one);
     tcase_add_test(cases, a_strict_view_is_refreshed_by_its_groups_or_not_at_all);
     tcase_add_test(cases, groups_that_change_as_time_passes_are_named);
