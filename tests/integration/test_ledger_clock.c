@@ -37,10 +37,11 @@ static void tear_down(void)
     "\\mlocaltime"
 
 /* By name what looks how old something is, how long a run took in its own session, since when a condition holds, how
- * long a message waits, since when people see a listener or the leader's pulse as they are, and which days are over, so
- * that they can be summed up. Else a line may write only what nothing is compared with. */
-#define ELSEWHERE                                                                                         \
-    "'perform', 'perform_refresh', 'note_alerts', 'note_delivery', 'note_listener_state', 'note_pulse', " \
+ * long a message waits, since when people see a listener or the leader's pulse as they are, when a backfill ended, and
+ * which days are over, so that they can be summed up. Else a line may write only what nothing is compared with. */
+#define ELSEWHERE                                                                                              \
+    "'perform', 'perform_pipeline', 'perform_refresh', 'feed_slot_backfill', 'note_alerts', 'note_delivery', " \
+    "'note_listener_state', 'note_pulse', "                                                                    \
     "'set_sinks', 'sum_days', 'take_notifications'"
 #define FOR_PEOPLE "(last_start|claimed_at|done_at|until) = clock_timestamp\\(\\)"
 
