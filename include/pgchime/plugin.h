@@ -93,8 +93,7 @@ struct chime_plain_view {
 
 struct chime_index {
     const char *name;
-    const char *columns; /* as in CREATE INDEX ... (columns) [INCLUDE ...] [WHERE ...] after the opening bracket is
-                            added by pgchime: "total_cost_usd_all_time DESC" */
+    const char *columns; /* what stands in the brackets of CREATE INDEX: "region, total_usd DESC" */
     const char *where;   /* predicate without WHERE; NULL: none */
 };
 
@@ -164,14 +163,14 @@ struct chime_setting {
     const char *summary;
 };
 
-/* SQL from an older version of this plugin's objects to this one. */
+/* SQL from an older version of this plugin's objects to this one. This version checks it and does not run it. */
 struct chime_upgrade {
     const char *from_version;
     const char *statements;
 };
 
 struct chime_plugin {
-    /* frozen for ever: these four, in this order */
+    /* frozen for ever: these five, in this order; CHIME_PLUGIN sets them, `reserved` is 0 */
     uint32_t magic;
     uint16_t abi_major;
     uint16_t abi_minor;
