@@ -33,7 +33,7 @@ write_config() # HOSTS [DATABASES]
 {
     cat >"$config" <<END
 databases: {
-  main: { conninfo = "host=$1 user=postgres dbname=app"; pool_size = 2; pools: { heavy = 1; }; };
+  main: { conninfo = "host=$1 user=pgchime dbname=app"; pool_size = 2; pools: { heavy = 1; }; };
   ${2:-}
 };
 conf_dir = "conf.d"; instance = "db1"; control_socket = "$RUN_DIRECTORY/control";
@@ -53,6 +53,8 @@ jobs: {
 views: { daily_orders: { database = "main"; sql = "SELECT day, count(*) AS orders FROM orders GROUP BY 1"; target_lag = "1s"; warn_after = "1s"; error_after = "2s"; }; };
 END
 query 'CREATE TABLE loaded (text text)'
+"$ROOT_DIRECTORY/build/pgchime" init --sql app | cluster_psql "$RUN_DIRECTORY/pg" -Xq -v ON_ERROR_STOP=1 -d postgres >/dev/null
+query 'GRANT INSERT ON totals, loaded TO pgchime'
 lead()
 {
     "$ROOT_DIRECTORY/build/pgchime" serve --config "$config" 2>"$RUN_DIRECTORY/log" &
@@ -165,7 +167,7 @@ plant_copy()
 {
     cluster_start "$RUN_DIRECTORY/pg" fsync=off
     cluster_psql "$RUN_DIRECTORY/pg" -Xq -d postgres -c 'CREATE DATABASE staging TEMPLATE app TABLESPACE pg_default'
-    write_config "$RUN_DIRECTORY/pg" "staging: { conninfo = \"host=$RUN_DIRECTORY/pg user=postgres dbname=staging\"; };"
+    write_config "$RUN_DIRECTORY/pg" "staging: { conninfo = \"host=$RUN_DIRECTORY/pg user=pgchime dbname=staging\"; };"
     lead
 }
 plant_failover()
