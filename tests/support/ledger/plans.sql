@@ -226,6 +226,7 @@ UPDATE plans.statement SET base = b.base
                ('forget runs', 15000),      -- looks into each partition, by one index or another
                ('requests', 50000),           -- its answer has up to a thousand rows, chosen among a thousand of each owner
                ('its runs', 1500),          -- all of them
+               ('feed backfill', 700),      -- begins it first: plans four functions
                ('the job by its name by cron', 7500)) AS b (name, base) -- all that are there
  WHERE statement.name = b.name;
 UPDATE plans.statement SET base = 10000 WHERE name = 'cancel'; -- by its number, for which chime.run has no index: reads all live runs
