@@ -178,7 +178,7 @@ START_TEST(a_source_that_was_renamed_fails_the_refresh_until_it_has_its_name_bac
     cluster_execute(cluster, SCORE "; ALTER TABLE public.submissions RENAME TO renamed");
     runs_ask_and_await(cluster, REFRESH);
     expect_failure("42P01", "refresh of " VIEW ": relation \"public.submissions\" does not exist",
-                   "make the relation again, or give it its name back; then pgchime reload");
+                   "make the relation again, or give it its name back; then pgchime reload, which says more");
     cluster_execute(cluster, "ALTER TABLE public.renamed RENAME TO submissions");
     expect_mended();
 }
@@ -190,7 +190,7 @@ START_TEST(a_source_that_was_dropped_puts_its_plugin_to_sleep_until_it_is_there_
     cluster_execute(cluster, "DROP TABLE public.submissions CASCADE");
     runs_ask_and_await(cluster, REFRESH);
     expect_failure("42P01", "refresh of " VIEW ": relation \"" VIEW "__live\" does not exist",
-                   "make the relation again, or give it its name back; then pgchime reload");
+                   "make the relation again, or give it its name back; then pgchime reload, which says more");
     command(0, "reload", NULL);
     daemon_await(served, "plugin lane_distribution is dormant in database main: ", PATIENCE);
     command(0, "plugins", NULL);

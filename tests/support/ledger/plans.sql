@@ -261,7 +261,8 @@ INSERT INTO plans.elsewhere VALUES
 ('chime.explain_definition', 'follows the view'), ('chime.explain_view', 'follows the view'),
 ('chime.downstream_lags', 'follows the jobs that refresh views, by an index of these'),
 ('cron.job_call', 'what cron.alter_job and the rows of cron.job do'), ('cron.redacted', 'computes: it reads nothing'),
-('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view');
+('chime.begin_backfill', 'follows the view'), ('chime.backfill_step', 'follows the view'),
+('chime.install_keys', 'names chime.alter_view in an error; follows the view'), ('chime.retire_plugins', 'as that'), ('chime.tend_capture', 'as that');
 
 CREATE TABLE plans.called (name text PRIMARY KEY); -- of schema chime, by the program
 
