@@ -226,10 +226,12 @@ verdict()
     fi
 }
 
+# table_print [HEADING...]: five, or those of the rows above.
 table_print()
 {
+    [ $# -gt 0 ] || set -- what ours peer 'ratio or verdict' target
     {
-        printf 'what\tours\tpeer\tratio or verdict\ttarget\n'
+        printf '%s\t%s\t%s\t%s\t%s\n' "$@"
         cat "$RUN_DIRECTORY/table"
     } | awk -F '\t' '
         {

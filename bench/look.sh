@@ -57,7 +57,8 @@ bench_main()
     database_create
     "$RUN_DIRECTORY/pgchime" --config "$RUN_DIRECTORY/pgchime.conf" migrate >/dev/null
     complain "$jobs jobs, $runs runs of each"
-    query look.sql -v jobs="$jobs" -v runs="$runs"
+    query look_jobs.sql -v jobs="$jobs" -v runs="$runs"
+    query look_runs.sql -v runs="$runs"
     time_command status status
     time_command next next
     time_command page jobs --limit 100
