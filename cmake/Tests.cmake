@@ -35,7 +35,7 @@ set(no_asan
     integration/ledger_batches integration/ledger_clock integration/ledger_day integration/ledger_growth
     integration/ledger_oracle integration/ledger_policies integration/modes integration/plans integration/publication
     integration/report_plans integration/sample integration/schedule_sql integration/seed_faults integration/seed_names
-    integration/seeds integration/sql_scale
+    integration/seeds integration/sql_scale security/arguments
     # SQL that the daemon installs and runs by the same C as that of integration/plugins_live, runs and sql_jobs.
     integration/adopt integration/agent_channels integration/agent_partitions integration/agent_views
     integration/backfill integration/channels integration/channels_load integration/cron_deployments

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: PostgreSQL
--- Of the jobs that were due at :due (seconds since 1970): p50, p99 and the most late in ms, and how many ran before their next minute.
+-- Of the jobs that were due at :due (seconds since 1970): p50, p99 and the most late in ms, and how many ran before
+-- their next minute.
 WITH late AS (
     SELECT 1000 * extract(epoch FROM e.at - to_timestamp(:due)) AS ms
     FROM effect e

@@ -28,7 +28,7 @@ static const struct caller callers[] = {
     {"watcher", 30, true, false}, {"operator", 13, true, true},
 };
 #define CALLERS ((int)(sizeof(callers) / sizeof(callers[0])))
-#define CALLS 25 /* of each function */
+#define CALLS (getenv("PGCHIME_TEST_SOAK") != NULL ? 50 : 8) /* of each function */
 
 static PGconn *connect_as(const char *role)
 {
