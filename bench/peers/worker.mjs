@@ -1,7 +1,7 @@
 // worker.mjs PRODUCT: graphile-worker or pg-boss, set up as its documentation recommends, with a schedule for each
-// row of table wanted (name, schedule, batch). A run writes (batch, clock_timestamp()) into table effect. Prints "ready"
-// once it has its schedules; a notification on channel wanted brings one more, where the product can take one while
-// it runs. The server is that of PGHOST, PGPORT, PGUSER and PGDATABASE.
+// row of table wanted (name, schedule, batch). A run writes (batch, clock_timestamp()) into table effect. Prints
+// "ready" once it has its schedules; a notification on channel wanted brings one more, where the product can take one
+// while it runs. The server is that of PGHOST, PGPORT, PGUSER and PGDATABASE.
 // SPDX-License-Identifier: PostgreSQL
 import pg from 'pg';
 import { parseCronItems, run } from 'graphile-worker';
