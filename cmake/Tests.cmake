@@ -7,6 +7,7 @@
 #   tests/integration/test_*.c    label integration; each starts private clusters of its own (tests/support/cluster/cluster.h)
 #   tests/security/test_*.c       label integration; each runs hostile scripts, tests/security/*.sql
 #   tests/faults/test_*.c         label faults; as integration
+#   tests/citus/test_*.c          label citus; only by script/test --citus, on servers that have it
 #   plugins/NAME/test_*.c         label plugins; as integration
 #   tests/script/test_*.sh        label script; tests of the scripts themselves
 #   tests/fixtures/plugins/*.c    broken plugins, built to BUILD/tests/fixtures/plugins/*.so
@@ -168,6 +169,11 @@ endforeach()
 if(TEST "faults/test_takeover")
     set_tests_properties("faults/test_takeover" PROPERTIES RUN_SERIAL TRUE)
 endif()
+
+file(GLOB citus_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/citus/test_*.c")
+foreach(file IN LISTS citus_tests)
+    pgchime_test("${file}" citus 1800 pgchime_test_support pgchime_core)
+endforeach()
 
 file(GLOB plugin_tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/plugins/*/test_*.c")
 foreach(file IN LISTS plugin_tests)

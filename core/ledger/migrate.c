@@ -131,7 +131,7 @@ static void put_end(struct buffer *text)
 char *migrate_text(int from)
 {
     struct buffer text = {0};
-    buffer_puts(&text, "SET search_path = pg_catalog, pg_temp;\n");
+    buffer_puts(&text, "SET search_path = pg_catalog, pg_temp;\nSET citus.enable_ddl_propagation = off;\n");
     if (from == 0) {
         buffer_puts(&text, prepare_schema);
     }
@@ -144,7 +144,7 @@ char *migrate_text(int from)
         put_file(&text, file);
     }
     put_end(&text);
-    buffer_puts(&text, "RESET search_path;\n");
+    buffer_puts(&text, "RESET search_path;\nRESET citus.enable_ddl_propagation;\n");
     return buffer_take(&text);
 }
 

@@ -23,8 +23,15 @@ struct pg_client {
 
 /* No jit: compiling a look over the history's partitions takes longer than the look. */
 static const struct pg_setting client_settings[] = {
-    {"search_path", ""},         {"TimeZone", "UTC"},     {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"},
-    {"extra_float_digits", "1"}, {"lock_timeout", "10s"}, {"jit", "off"},       {"quote_all_identifiers", "off"},
+    {"search_path", ""},
+    {"TimeZone", "UTC"},
+    {"DateStyle", "ISO"},
+    {"IntervalStyle", "postgres"},
+    {"extra_float_digits", "1"},
+    {"lock_timeout", "10s"},
+    {"jit", "off"},
+    {"quote_all_identifiers", "off"},
+    {"citus.enable_ddl_propagation", "off"},
 };
 
 /* The first line of libpq's text. */

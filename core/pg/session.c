@@ -8,7 +8,8 @@
 #include "base/memory.h"
 #include "pg/pooler.h"
 
-/* The tcp_ settings are the server's side of it: by them it notices a client whose host or network went. */
+/* The tcp_ settings are the server's side of it: by them it notices a client whose host or network went.
+ * citus.enable_ddl_propagation: what we make stays on the server that is led. Without Citus the name means nothing. */
 const struct pg_setting pg_leader_settings[] = {
     {"idle_session_timeout", "15s"},
     {"idle_in_transaction_session_timeout", "5s"},
@@ -28,6 +29,7 @@ const struct pg_setting pg_leader_settings[] = {
     {"row_security", "off"},
     {"quote_all_identifiers", "off"}, /* names are compared with what plans and catalogs say */
     {"jit", "off"},
+    {"citus.enable_ddl_propagation", "off"},
 };
 const size_t pg_leader_setting_count = COUNT_OF(pg_leader_settings);
 
@@ -51,6 +53,7 @@ const struct pg_setting pg_watch_settings[] = {
     {"jit", "off"},
     {"enable_seqscan", "off"},
     {"max_parallel_workers_per_gather", "0"},
+    {"citus.enable_ddl_propagation", "off"},
 };
 const size_t pg_watch_setting_count = COUNT_OF(pg_watch_settings);
 
@@ -71,20 +74,21 @@ const struct pg_setting pg_alert_settings[] = {
     {"DateStyle", "ISO"},
     {"jit", "off"},
     {"max_parallel_workers_per_gather", "0"},
+    {"citus.enable_ddl_propagation", "off"},
 };
 const size_t pg_alert_setting_count = COUNT_OF(pg_alert_settings);
 
 /* As a command's (client.c), and it may not write. */
-#define PAGE_SETTINGS(statement_within)                                                                   \
-    {                                                                                                     \
-        {"idle_session_timeout", "3min"}, {"idle_in_transaction_session_timeout", "5s"},                  \
-            {"statement_timeout", statement_within}, {"lock_timeout", "200ms"},                           \
-            {"client_connection_check_interval", "1s"}, {"tcp_keepalives_idle", "5"},                     \
-            {"tcp_keepalives_interval", "2"}, {"tcp_keepalives_count", "3"}, {"tcp_user_timeout", "10s"}, \
-            {"search_path", ""}, {"default_transaction_isolation", "read committed"},                     \
-            {"TimeZone", "UTC"}, {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"},                     \
-            {"extra_float_digits", "1"}, {"jit", "off"}, {"quote_all_identifiers", "off"},                \
-            {"max_parallel_workers_per_gather", "0"}, {"default_transaction_read_only", "on"},            \
+#define PAGE_SETTINGS(statement_within)                                                                       \
+    {                                                                                                         \
+        {"idle_session_timeout", "3min"}, {"idle_in_transaction_session_timeout", "5s"},                      \
+            {"statement_timeout", statement_within}, {"lock_timeout", "200ms"},                               \
+            {"client_connection_check_interval", "1s"}, {"tcp_keepalives_idle", "5"},                         \
+            {"tcp_keepalives_interval", "2"}, {"tcp_keepalives_count", "3"}, {"tcp_user_timeout", "10s"},     \
+            {"search_path", ""}, {"default_transaction_isolation", "read committed"}, {"TimeZone", "UTC"},    \
+            {"DateStyle", "ISO"}, {"IntervalStyle", "postgres"}, {"extra_float_digits", "1"}, {"jit", "off"}, \
+            {"quote_all_identifiers", "off"}, {"max_parallel_workers_per_gather", "0"},                       \
+            {"default_transaction_read_only", "on"},                                                          \
     }
 const struct pg_setting pg_page_settings[] = PAGE_SETTINGS("5s");
 const size_t pg_page_setting_count = COUNT_OF(pg_page_settings);

@@ -64,6 +64,7 @@ static const struct finding_kind kinds[] = {
     {"publication", "publication", "subscribers get the ledger, and a copy of its writes"},
     {"backup", "backup", "a dump stops half-way"},
     {"history-partition", "ledger", "what has no partition of its day is kept in one that grows"},
+    {"engine", "server", "a worker's ledger is another than the coordinator's"},
     {"history-other", "ledger", "what is in there cannot be dropped by the day"},
     {"ledger-unlogged", "ledger", "after a crash each job would begin anew"},
     {"quota-full", "ledger", "a role can make no more jobs"},

@@ -38,15 +38,15 @@ COMMENT ON ROUTINE chime.compared_columns IS 'columns of a view in which its row
 -- for the operator of each column. p_arrays: of some groups only, an expression for each grain column. Frozen rows are
 -- in neither.
 CREATE OR REPLACE FUNCTION chime.comparison_statement(p_view chime.view, p_arrays text DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_kept regclass := format('%I.%I', p_view.view_schema, p_view.relation);
+    v_live text := chime.staged(format('%I.%I', p_view.view_schema, p_view.relation || '__live')::regclass);
     v_columns name[] := chime.compared_columns(p_view);
     v_rows text[] := ARRAY(
-        SELECT CASE WHEN p_arrays IS NULL THEN format('(SELECT * FROM %I.%I WHERE %s) AS v', p_view.view_schema, r, chime.unfrozen(p_view))
-                    ELSE format('(%s) AS v', chime.rows_of_groups(v_kept, format('%I.%I', p_view.view_schema, r), chime.column_list(v_kept), p_view.grain,
-                                                                  chime.unfrozen(p_view))) END
-        FROM unnest(ARRAY[p_view.relation::text, p_view.relation || '__live']) AS r);
+        SELECT CASE WHEN p_arrays IS NULL THEN format('(SELECT * FROM %s WHERE %s) AS v', r, chime.unfrozen(p_view))
+                    ELSE format('(%s) AS v', chime.rows_of_groups(v_kept, r, chime.column_list(v_kept), p_view.grain, chime.unfrozen(p_view))) END
+        FROM unnest(ARRAY[format('%I.%I', p_view.view_schema, p_view.relation), v_live]) AS r);
     v_texts text := (SELECT string_agg(quote_ident(a.attname) || '::text', ', ' ORDER BY a.attnum)
                      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation
                      WHERE a.attrelid = v_kept AND a.attname = ANY (v_columns)
@@ -54,7 +54,7 @@ DECLARE
     v_keys text[] := ARRAY(SELECT string_agg(format('%s.%I', t, k), ', ' ORDER BY n)
                            FROM unnest('{m,s,r}'::text[]) AS t CROSS JOIN unnest(p_view.key) WITH ORDINALITY AS u (k, n) GROUP BY t ORDER BY t);
 BEGIN
-    PERFORM format('%I.%I', p_view.view_schema, p_view.relation || '__live')::regclass, chime.require_kept(p_view);
+    PERFORM chime.require_kept(p_view);
     RETURN chime.fill_template($f$
         {{groups}}
         kept AS MATERIALIZED (SELECT {{columns}}, ARRAY[{{texts}}]::text[] AS chime_texts FROM {{kept}}),
@@ -77,7 +77,7 @@ END $$;
 COMMENT ON ROUTINE chime.comparison_statement IS 'the beginning of a statement that compares what is kept with what is defined';
 
 CREATE OR REPLACE FUNCTION chime.difference(p_view text) RETURNS TABLE (rows bigint, missing bigint, surplus bigint, rounded bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE
@@ -93,7 +93,7 @@ COMMENT ON FUNCTION chime.difference IS
 
 -- A row that has other values than it should is there twice: as it is kept, then as it should be.
 CREATE OR REPLACE FUNCTION chime.differences(p_view text, p_limit integer DEFAULT 10) RETURNS TABLE (side text, line jsonb)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET jit = off SET row_security = off
 SET "TimeZone" = 'UTC' SET "DateStyle" = 'ISO, YMD' SET "IntervalStyle" = 'postgres' SET extra_float_digits = 1
 SET lc_monetary = 'C' SET lc_numeric = 'C' SET lc_time = 'C' SET bytea_output = 'hex' SET xmlbinary = 'base64' SET quote_all_identifiers = off AS $$
 DECLARE

@@ -32,6 +32,9 @@ BEGIN
                  THEN format('%s ms and %s ms for each group that changed', round((v_last.floor_us / 1000)::numeric, 1), round((v_last.key_us / 1000)::numeric, 3)) END,
             format('everything took %s ms', round(v_last.full_us / 1000.0, 1)));
     END IF;
+    IF chime.reads_distributed(chime.live_of(p_view)) THEN
+        RETURN 'a refresh:  how long it takes is known after the first';
+    END IF;
     SELECT * INTO v_cost FROM chime.expected_costs(p_view);
     RETURN 'a refresh:  ' || concat_ws(', ', CASE WHEN p_view.full_reason IS NULL THEN format('PostgreSQL expects a cost of %s for one group', round(v_cost.one_group::numeric)) END,
                                        format(CASE WHEN p_view.full_reason IS NULL THEN 'and %s for everything' ELSE 'PostgreSQL expects a cost of %s, each time' END, round(v_cost.everything::numeric)));
@@ -74,6 +77,9 @@ BEGIN
         RETURN QUERY SELECT format('to be keyed:  %s', m.statement)
                      FROM (SELECT DISTINCT m.statement FROM chime.missing_indexes(p_view) AS m WHERE p_view.full_reason LIKE 'no index finds one group%' AND m.statement IS NOT NULL) AS m
                      ORDER BY m.statement;
+    END IF;
+    IF chime.reads_distributed(chime.live_of(p_view)) THEN
+        RETURN NEXT coalesce('computed:   here, of rows that each refresh fetches: ' || chime.why_fetched(chime.live_of(p_view)), 'computed:   by the workers');
     END IF;
     RETURN NEXT chime.explain_cost(p_view);
     RETURN QUERY SELECT * FROM chime.explain_lag(p_view);

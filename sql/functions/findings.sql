@@ -107,6 +107,10 @@ COMMENT ON FUNCTION chime.log_findings IS 'logs of captured changes that do not 
 CREATE OR REPLACE FUNCTION chime.ledger_findings() RETURNS TABLE (id text, state text, subject text, finding text, hint text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
+    SELECT 'engine', CASE WHEN e.is_worker THEN 'warn' ELSE 'ok' END, NULL, e.words,
+           CASE WHEN e.is_worker THEN 'name the coordinator in conninfo: the jobs and views that are led there are not these' END
+    FROM chime.engine() AS e WHERE e.words IS NOT NULL
+    UNION ALL
     SELECT 'history-other', 'warn', o.day::text, format('%s runs of %s are in chime.run_history_other, so that day gets no partition of its own', o.runs, o.day),
            format('SELECT chime.make_partition(%L) gives it one, with these runs in it; nothing is lost: a clock that was ahead, or a leader that could not make the'
                   ' partition, put them there', o.day)

@@ -9,6 +9,7 @@
 CREATE OR REPLACE FUNCTION chime.make_kept(p_name text, p_view chime.view) RETURNS regclass
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM chime.refuse_matview(p_view);
     EXECUTE format(CASE WHEN p_view.mode = 'matview'
                         THEN 'CREATE MATERIALIZED VIEW %s WITH (autovacuum_vacuum_scale_factor = 0.05) AS SELECT * FROM %s WITH NO DATA'
                         ELSE 'CREATE TABLE %s WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05) AS TABLE %s WITH NO DATA' END,
@@ -33,7 +34,7 @@ BEGIN
         EXECUTE format('REFRESH MATERIALIZED VIEW %s', p_kept);
         EXECUTE format('SELECT count(*) FROM %s', p_kept) INTO v_rows;
     ELSE
-        EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s WHERE %4$s', p_kept, chime.column_list(p_kept), chime.live_of(p_view), chime.unfrozen(p_view));
+        EXECUTE format('INSERT INTO %1$s (%2$s) SELECT %2$s FROM %3$s WHERE %4$s', p_kept, chime.column_list(p_kept), chime.staged(chime.live_of(p_view)), chime.unfrozen(p_view));
         GET DIAGNOSTICS v_rows = ROW_COUNT;
     END IF;
     EXECUTE format('ANALYZE %s', p_kept);

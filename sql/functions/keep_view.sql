@@ -256,6 +256,7 @@ DECLARE
             'mode', mode, 'view_schema', view_schema, 'source_schema', source_schema,
             'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit);
 BEGIN
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true); -- what is made stays here (citus.sql)
     RETURN CASE WHEN chime.is_administrator(current_user) THEN chime.call_for_view('keep_view', v_declared) ->> 'words'
                 ELSE chime.keep_role_view(v_declared) END;
 END $$;
@@ -270,6 +271,7 @@ DECLARE
     v_declared jsonb := jsonb_build_object('name', name, 'definition', definition, 'key', to_jsonb(key), 'target_lag', target_lag, 'schedule', schedule,
             'mode', mode, 'timezone', timezone, 'comment', comment, 'frozen', frozen, 'revisit', revisit);
 BEGIN
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true); -- what is made stays here (citus.sql)
     RETURN CASE WHEN chime.is_administrator(current_user) THEN chime.call_for_view('alter_view', v_declared) ->> 'words'
                 ELSE chime.alter_role_view(v_declared) END;
 END $$;
@@ -279,6 +281,7 @@ COMMENT ON FUNCTION chime.alter_view IS
 CREATE OR REPLACE FUNCTION chime.drop_view(name text) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true); -- what is made stays here (citus.sql)
     RETURN CASE WHEN chime.is_administrator(current_user) THEN (chime.call_for_view('drop_view', jsonb_build_object('name', name)) ->> 'done')::boolean
                 ELSE chime.drop_role_view(name) END;
 END $$;

@@ -69,16 +69,16 @@ CREATE OR REPLACE FUNCTION chime.keeper_functions() RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 RETURN 'alter_role_view as_of as_view call_for_view capture_events clause_columns collation_of column_list columns_named columns_read compares_constant '
     'condition_parts condition_tokens define_role_view definition_plan derived_key difference_statement drop_role_view equal_columns equal_is_same '
-    'fill_template first_plan follow_role_view foreign_leaves functions_below functions_called grain_candidates grain_matches grain_problem group_plan '
-    'group_scans has_grain_index inheritance_roots inheritance_tree is_administrator is_column is_constant is_of_scan joined_scans judge_role_view '
+    'fetch_and_compute fetch_rows fetched fill_template first_plan follow_role_view foreign_leaves functions_below functions_called grain_candidates grain_matches grain_problem group_plan '
+    'group_scans has_grain_index in_session inheritance_roots inheritance_tree is_administrator is_column is_constant is_distributed is_of_scan joined_scans judge_role_view '
     'keep_role_view kept_columns kept_of key_equality key_index_of keys_limit likely_key links_to live_of make_role_view map_of_scan mark_function '
     'mark_triggers marks_name meaning node_conditions node_fields node_items outlook output_entries over_alias owned_relation parse_definition plan_nodes '
-    'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions refuse_full reads_whole refresh_if_due refresh_role_groups refresh_role_view '
+    'prove_by_others prove_keys prove_role_view prove_scan prove_scans read_conditions refuse_full refuse_policies_of_shards reads_distributed reads_whole refresh_if_due refresh_role_groups refresh_role_view '
     'refresh_role_whole refuse_hidden hold_role_sources refuse_reserved_names refuse_role_doubles relations_read remake_role_view require_one_statement require_role_relations role_view_fits '
-    'role_view_groups role_view_looks role_view_marks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole silence_role_view tables_read '
+    'role_view_groups role_view_looks role_view_marks role_view_sources role_view_words root_table rows_of_groups says_collate scanned_table scanned_whole silence_role_view staged tables_read '
     'drop_role_now hold_role_now make_role_now now_columns now_definition now_statement refuse_other_names refuse_role_now role_now_of role_view_now see_role_marks write_role_now '
     'take_role_marks uncapturable unfollow_role_view unfollowable unique_columns unique_columns_below unique_columns_of_table unkeyable unmarked_columns '
-    'unproven_words unrestricted_scans unsteady view_query without_brackets without_domain without_relabel';
+    'unproven_words unrestricted_scans unsteady view_query why_fetched without_brackets without_domain without_relabel';
 COMMENT ON FUNCTION chime.keeper_functions IS 'their names';
 
 -- Views that read as whoever asks need their tables and functions, too. A policy that is there stays: to make it would

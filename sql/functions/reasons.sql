@@ -259,6 +259,7 @@ RETURN nullif(concat_ws('; ',
      WHERE EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srrelid IN (SELECT chime.inheritance_tree(p_relation)))),
     (SELECT string_agg(c.oid::regclass::text, ', ') || ' is UNLOGGED: a crash empties it without a trace'
      FROM pg_class c WHERE c.oid IN (SELECT chime.inheritance_tree(p_relation)) AND c.relpersistence = 'u'),
+    (SELECT format('%s is a distributed table, whose rows change on other servers', p_relation) WHERE chime.is_distributed(p_relation)),
     chime.foreign_leaves(p_relation) || ' is a foreign table: its changes leave no mark, and triggers on what it belongs to would make writes fail'),
     '');
 COMMENT ON ROUTINE chime.uncapturable IS 'why changes of a table cannot be captured; NULL: they can';

@@ -19,6 +19,19 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.refuse_doubles IS 'the error for two rows with one key, which it names';
 
+CREATE OR REPLACE FUNCTION chime.count_rejected(p_view chime.view) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v_rejected bigint;
+BEGIN
+    IF p_view.rejected_query IS NOT NULL AND chime.reads_distributed(chime.live_of(p_view)) THEN
+        RETURN chime.staged_value(p_view.rejected_query);
+    ELSIF p_view.rejected_query IS NOT NULL THEN
+        EXECUTE p_view.rejected_query INTO v_rejected;
+    END IF;
+    RETURN v_rejected;
+END $$;
+COMMENT ON FUNCTION chime.count_rejected IS 'how many values of its sources a view leaves out; NULL: its author does not count them';
+
 -- Everything, and the parts of logs that it leaves behind.
 CREATE OR REPLACE FUNCTION chime.refresh_all(p_view chime.view, OUT rows bigint, OUT inserted bigint, OUT updated bigint, OUT deleted bigint,
                                   OUT rejected bigint)
@@ -32,7 +45,7 @@ DECLARE
         FROM chime.view_source s WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation);
 BEGIN
     BEGIN
-        EXECUTE p_view.refresh_full INTO rows, v_held, inserted, updated, deleted;
+        EXECUTE chime.refresh_full_of(p_view) INTO rows, v_held, inserted, updated, deleted;
     EXCEPTION WHEN cardinality_violation THEN
         PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
     END;
@@ -40,9 +53,7 @@ BEGIN
         PERFORM chime.refuse_doubles(p_view.view_schema, p_view.relation);
     END IF;
     rows := rows + chime.frozen_rows(p_view);
-    IF p_view.rejected_query IS NOT NULL THEN
-        EXECUTE p_view.rejected_query INTO rejected;
-    END IF;
+    rejected := chime.count_rejected(p_view);
     UPDATE chime.view_source s SET passed_part = (v_passed ->> s.source_id::text)::integer
      WHERE s.view_schema = p_view.view_schema AND s.relation = p_view.relation
        AND s.passed_part < (v_passed ->> s.source_id::text)::integer;
@@ -58,6 +69,7 @@ DECLARE
     v_populated boolean := (SELECT c.relispopulated FROM pg_class c WHERE c.oid = v_kept);
     v_before bigint := pg_stat_get_xact_tuples_inserted(v_kept) + pg_stat_get_xact_tuples_deleted(v_kept);
 BEGIN
+    PERFORM chime.refuse_matview(p_view);
     BEGIN
         EXECUTE format('REFRESH MATERIALIZED VIEW %s%s', CASE WHEN v_populated THEN 'CONCURRENTLY ' ELSE '' END, v_kept);
     EXCEPTION WHEN cardinality_violation OR unique_violation THEN
@@ -69,9 +81,7 @@ BEGIN
     changed := NOT v_populated OR NOT current_setting('track_counts')::boolean
         OR pg_stat_get_xact_tuples_inserted(v_kept) + pg_stat_get_xact_tuples_deleted(v_kept) > v_before;
     EXECUTE format('SELECT count(*) FROM %s', v_kept) INTO rows;
-    IF p_view.rejected_query IS NOT NULL THEN
-        EXECUTE p_view.rejected_query INTO rejected;
-    END IF;
+    rejected := chime.count_rejected(p_view);
 END $$;
 COMMENT ON ROUTINE chime.refresh_matview IS 'a refresh that does everything, into a materialized view';
 

@@ -124,7 +124,7 @@ DECLARE
 BEGIN
     EXECUTE 'WITH ' || chime.difference_statement(
         v_kept, p_view.key, '{}',
-        format('SELECT %s FROM %I.%I', chime.column_list(v_kept), p_view.view_schema, p_view.relation || '__live'),
+        format('SELECT %s FROM %s', chime.column_list(v_kept), chime.staged(chime.live_of(chime.as_view(p_view)))),
         format('SELECT t.ctid AS chime_row_id, t.* FROM %I.%I t', p_view.view_schema, p_view.relation)) INTO rows, v_held, inserted, updated, deleted;
     PERFORM chime.refuse_role_doubles(p_view, rows, v_held, inserted, deleted);
 EXCEPTION WHEN cardinality_violation THEN
@@ -209,6 +209,7 @@ DECLARE
     v_reason text;
     v_rows bigint;
 BEGIN
+    PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
     IF v_told ? 'words' THEN
         RETURN v_told ->> 'words';
     END IF;

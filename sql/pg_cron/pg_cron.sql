@@ -3,6 +3,8 @@
 -- stays as it is. One transaction; run again, it changes nothing. `pgchime migrate --with-cron` runs it;
 -- docs/pg_cron.md says what differs.
 
+SET citus.enable_ddl_propagation = off; -- where Citus is, all of it stays here
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'pg_cron') THEN
@@ -244,3 +246,4 @@ END $$;
 GRANT INSERT (verb, arguments), SELECT (answer) ON chime.cron_call TO PUBLIC;
 GRANT SELECT ON cron.job TO PUBLIC;
 GRANT SELECT, DELETE ON cron.job_run_details TO PUBLIC;
+RESET citus.enable_ddl_propagation;

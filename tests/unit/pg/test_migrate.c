@@ -23,8 +23,8 @@ const char embedded_checksum[] = "5a5a";
     " pg_catalog.to_regprocedure(pg_catalog.concat('chime.', f)) IS NULL) THEN '' ELSE checksum END FROM" \
     " chime.function_set()"
 #define PREPARE "TEXT SET client_min_messages = warning;\nDO $$ BEGIN\n..."
-#define PATH "SET search_path = pg_catalog, pg_temp;\n"
-#define PATH_ENDS "RESET search_path;\n"
+#define PATH "SET search_path = pg_catalog, pg_temp;\nSET citus.enable_ddl_propagation = off;\n"
+#define PATH_ENDS "RESET search_path;\nRESET citus.enable_ddl_propagation;\n"
 #define NOTE(number, name) "INSERT INTO chime.migration (number, name, version) VALUES (" #number ", '" name "', '"
 #define FIRST NOTE(1, "ledger") PGCHIME_VERSION "');\nCREATE TABLE chime.run ();\n"
 #define SECOND NOTE(2, "views") PGCHIME_VERSION "');\nCREATE TABLE chime.view ();\n"
