@@ -8,20 +8,41 @@
 
 #define LONGEST_DURATION (36500 * USEC_PER_DAY)
 
+/* Exactly `width` digits; returns the place behind them. */
+static char *put_digits(char *at, int value, int width)
+{
+    for (int i = width; i-- > 0; value /= 10) {
+        at[i] = (char)('0' + value % 10);
+    }
+    return at + width;
+}
+
+static char *put_two(char *at, char before, int value)
+{
+    *at = before;
+    return put_digits(at + 1, value, 2);
+}
+
+/* Without printf: a run has six instants written. */
 char *instant_format(instant at, char text[static INSTANT_TEXT_SIZE])
 {
     if (at == INSTANT_NEVER || at == INSTANT_NONE) {
         return strcpy(text, at == INSTANT_NEVER ? "never" : "none");
     }
     struct civil civil = instant_to_civil(at);
-    char whole[96];
-    int length = snprintf(whole, sizeof(whole), "%04d-%02d-%02dT%02d:%02d:%02d", civil.year, civil.month, civil.day,
-                          civil.hour, civil.minute, civil.second);
+    char *end = civil.year >= 0 && civil.year <= 9999 ? put_digits(text, civil.year, 4)
+                                                      : text + sprintf(text, "%04d", civil.year);
+    end = put_two(end, '-', civil.month);
+    end = put_two(end, '-', civil.day);
+    end = put_two(end, 'T', civil.hour);
+    end = put_two(end, ':', civil.minute);
+    end = put_two(end, ':', civil.second);
     if (civil.usec != 0) {
-        length += snprintf(whole + length, sizeof(whole) - (size_t)length, ".%06d", civil.usec);
+        *end = '.';
+        end = put_digits(end + 1, civil.usec, 6);
     }
-    memcpy(text, whole, (size_t)length);
-    return strcpy(text + length, "Z") - length;
+    strcpy(end, "Z");
+    return text;
 }
 
 /* Reads forward; the first thing that does not fit clears `fits`, and everything after it is 0. */

@@ -108,10 +108,11 @@ void memory_release(void)
 #endif
 }
 
+/* Its bytes are zeroed as they are given out: a small arena does not pay for a whole chunk. */
 static struct arena_chunk *chunk_create(size_t size)
 {
-    struct arena_chunk *chunk = xcalloc(1, sizeof(*chunk) + size);
-    chunk->size = size;
+    struct arena_chunk *chunk = xmalloc(sizeof(*chunk) + size);
+    *chunk = (struct arena_chunk){.size = size};
     return chunk;
 }
 
@@ -143,7 +144,7 @@ static void *alloc_large(struct arena *arena, size_t size)
     chunk->used = size;
     chunk->next = arena->chunks->next;
     arena->chunks->next = chunk;
-    return chunk->bytes;
+    return memset(chunk->bytes, 0, size);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -162,7 +163,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     }
     void *memory = arena->chunks->bytes + arena->chunks->used;
     arena->chunks->used += rounded;
-    return memory;
+    return memset(memory, 0, rounded);
 }
 
 char *arena_strdup(struct arena *arena, const char *text)

@@ -183,7 +183,7 @@ void dispatch_write_finishes(struct lead *lead)
     if (lead->finish_pending || lead->finish_count == 0) {
         return;
     }
-    struct ledger_finish batch[FINISH_MAX] = {0};
+    struct ledger_finish batch[FINISH_MAX];
     size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
     for (size_t i = 0; i < count; i++) {
         end_by(&lead->finishes[i].finish.outcome, lead_now(lead));

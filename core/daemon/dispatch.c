@@ -384,7 +384,7 @@ static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const st
     }
     roles_count_start(sessions);
     *claim = (struct pending_claim){.due = *due, .queue = queue, .expected = expected_time(due->scheduled)};
-    batch->due = *due;
+    *batch = (struct ledger_claim){.due = *due};
     if (queue != NULL) {
         run_queue_reserve(queue, 1, claim->expected);
         batch->session = *run_queue_identity(queue);
@@ -397,7 +397,7 @@ static bool add_to_claim(struct lead *lead, struct ledger_claim *batch, const st
 
 static void write_claims(struct lead *lead)
 {
-    struct ledger_claim batch[CLAIM_MAX] = {0};
+    struct ledger_claim batch[CLAIM_MAX];
     struct due due;
     size_t count = 0;
     lead->start_again = INSTANT_NEVER;

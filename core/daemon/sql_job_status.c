@@ -97,10 +97,15 @@ static bool take_next_slots(struct lead *lead, struct scheduled *scheduled, stru
 static void write_next_slots(struct lead *lead)
 {
     struct sql_job_status *notes = lead->sql_job_status;
-    struct next_slots *jobs_next = xcalloc(WRITE_MAX, sizeof(*jobs_next));
+    struct next_slots *jobs_next = NULL; /* most times there is none to write */
     size_t count = 0;
+    size_t capacity = 0;
     struct scheduled *scheduled;
     while (count < WRITE_MAX && (scheduled = scheduler_take_armed(lead->scheduler)) != NULL) {
+        if (count == capacity) {
+            capacity = capacity == 0 ? 16 : capacity * 2;
+            jobs_next = xrealloc(jobs_next, capacity, sizeof(*jobs_next));
+        }
         count += take_next_slots(lead, scheduled, &jobs_next[count]);
     }
     if (count > 0) {

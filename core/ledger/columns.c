@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "ledger/columns.h"
 
+#include <string.h>
+
 void columns_init(struct columns *columns)
 {
     *columns = (struct columns){0};
@@ -44,11 +46,13 @@ void columns_text(struct columns *columns, size_t column, const char *text)
         return;
     }
     buffer_putc(buffer, '"');
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '"' || *c == '\\') {
+    for (size_t plain; *text != '\0'; text += plain) {
+        plain = strcspn(text, "\"\\");
+        buffer_append(buffer, text, plain);
+        if (text[plain] != '\0') {
             buffer_putc(buffer, '\\');
+            buffer_putc(buffer, text[plain++]);
         }
-        buffer_putc(buffer, *c);
     }
     buffer_putc(buffer, '"');
 }
