@@ -7,16 +7,17 @@
 #   --connections N    sessions of pgbench, and of the daemon, its leader session included (8)
 #   --paced-seconds N  length of the paced passes of 5,000 runs a second (60; --soak: 600)
 #   --passes N         interleaved passes, of which the median counts (3)
-#   --only PART,...    of saturated, insert, paced, cpu, lateness, flood, sinks, idle
+#   --only PART,...    of saturated, insert, paced, cpu, lateness, flood, sinks, backfill, idle
 #   --binary FILE      another pgchime than build/pgchime
 #   --quick            short passes: to see that it works, not to quote
 # Prints one table. A figure that is not reached is no failure; a slot that is unaccounted for is.
 # SPDX-License-Identifier: PostgreSQL
 
-readonly parts=(saturated insert paced cpu lateness flood sinks idle)
+readonly parts=(saturated insert paced cpu lateness flood sinks backfill idle)
 readonly saturated_jobs=2000 paced_jobs=5000
 seconds=10 connections=8 version=15 paced_seconds=60 passes=3 idle_seconds=60 late_seconds=20 cpu_seconds=20 sink_seconds=60
-binary='' only=' saturated insert paced cpu lateness flood sinks idle '
+past_slots=0 # of the first job, which a paced pass backfills beside
+binary='' only=' saturated insert paced cpu lateness flood sinks backfill idle '
 
 bench_options()
 {
@@ -153,6 +154,10 @@ paced_pass()
     cursor=$(query set_cursor.sql -v offset=3)
     last=$((cursor + $2))
     daemon_start
+    if [ "$past_slots" != 0 ]; then
+        wait_for 10 "SELECT chime.led()"
+        backfill_first_job "$past_slots"
+    fi
     sleep_until "$cursor.6"
     cpu=$(server_cpu)
     cpu_daemon=$(daemon_cpu)
@@ -166,6 +171,17 @@ paced_pass()
     check_accounting "paced, $1 jobs, $3" >/dev/null
     server=$(compute "$cpu / ($succeeded + !$succeeded)" %.1f)
     daemon=$(compute "$cpu_daemon / ($succeeded + !$succeeded)" %.1f)
+}
+
+# backfill_first_job SLOTS: as many of the past. The command would follow it; it goes on by itself.
+backfill_first_job()
+{
+    local now status=0
+    now=$(date +%s)
+    "$RUN_DIRECTORY/pgchime" --config "$RUN_DIRECTORY/pgchime.conf" backfill j00000 --timeout 1s \
+        --from "$(date -u -d "@$((now - $1 - 60))" +%FT%TZ)" --to "$(date -u -d "@$((now - 60))" +%FT%TZ)" \
+        >"$RUN_DIRECTORY/backfill.log" 2>&1 || status=$?
+    [ "$status" = 124 ] || die "the backfill ended with status $status: $(cat "$RUN_DIRECTORY/backfill.log")"
 }
 
 # --- parts ----------------------------------------------------------------------------------------------------------
@@ -343,6 +359,24 @@ part_sinks()
     row_limit "lateness p99 at 500 a second beside four sinks that never answer, over that without" \
         "$(compute "$(median sinks_with.p99) / $(median sinks_without.p99)" %.2f)" 1.10 x \
         "$(median sinks_without.p99) ms"
+}
+
+part_backfill()
+{
+    local pass how "${paced_figures[@]}"
+    for ((pass = 0; pass < passes; pass++)); do
+        for how in without with; do
+            past_slots=$([ "$how" = with ] && echo 10000 || echo 0)
+            paced_pass 500 "$sink_seconds" at_most_once
+            record "backfill_$how.p99" "$warm"
+            record "backfill_$how.runs" "$(query "SELECT count(*) FROM chime.run_history WHERE kind = 'backfill'")"
+            tell_unrun "500 a second $how a backfill"
+        done
+    done
+    past_slots=0
+    row_limit "lateness p99 at 500 a second beside a backfill of 10,000 slots ($(median backfill_with.runs) of them ran), over that without" \
+        "$(compute "$(median backfill_with.p99) / $(median backfill_without.p99)" %.2f)" 1.10 x \
+        "$(median backfill_without.p99) ms"
 }
 
 # idle_pass JOBS MEMORY_LIMIT CPU_LIMIT: limits in MB and ms for each minute.

@@ -20,4 +20,5 @@ SELECT (SELECT count(*) FROM decided d
        (SELECT count(*) FROM chime.run_history WHERE state <> 'succeeded')
        + (SELECT coalesce(sum(slots), 0) FROM chime.missed),
        (SELECT count(*) FROM chime.run_history h
-        WHERE NOT EXISTS (SELECT FROM decided d WHERE d.job_id = h.job_id AND d.slot = h.slot));
+        WHERE h.kind = 'schedule'
+          AND NOT EXISTS (SELECT FROM decided d WHERE d.job_id = h.job_id AND d.slot = h.slot));
