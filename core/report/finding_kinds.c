@@ -41,6 +41,7 @@ static const struct finding_kind kinds[] = {
     {"job-longer", "job", "each slot finds the one before still running, and is skipped or waits"},
     {"job-never-succeeded", "job", "a run that is cancelled or skipped is no failure, and does no work"},
     {"job-idle", "job", "a job that never runs is forgotten, or waits for what does not come"},
+    {"job-never-due", "job", "whatever it comes after has stopped, and nothing else starts it"},
     {"job-twice", "job", "the work is done more than once"},
     {"crowded", "job", LATER},
     {"jobs-of-the-daemon", "jobs", "what they run may do all that the daemon may"},

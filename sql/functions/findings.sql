@@ -56,7 +56,7 @@ CREATE OR REPLACE FUNCTION chime.job_findings() RETURNS TABLE (id text, state te
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
 BEGIN ATOMIC
     WITH jobs AS MATERIALIZED (
-        SELECT j.job_id, j.name, j.owner, j.database, j.schedule, j.command, greatest(s.last_success, j.since) AS good_at, s.last_success,
+        SELECT j.job_id, j.name, j.owner, j.database, j.schedule, j.command, j.after, j.channels, j.views, greatest(s.last_success, j.since) AS good_at, s.last_success,
                greatest(s.last_end, j.since) AS ended_at, s.last_end, s.runs, s.consecutive_failures
         FROM chime.job j JOIN chime.job_state s USING (job_id)
         WHERE j.active AND s.suspended_at IS NULL AND j.problem IS NULL),
@@ -72,6 +72,13 @@ BEGIN ATOMIC
                format('job %s has not run %s', j.name, coalesce('since ' || to_char(j.last_end AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'yet')),
                format('pgchime why %s says when it will; where nobody needs it, take it out', chime.shell_word(j.name))
         FROM jobs j WHERE j.ended_at < now() - interval '90 days'
+        UNION ALL
+        SELECT 'job-never-due', 'warn', j.name,
+               format('job %s never runs by itself: it comes after %s, and %s', j.name, array_to_string(j.after[1:5], ', ') || CASE WHEN cardinality(j.after) > 5 THEN ', ...' ELSE '' END,
+                      CASE cardinality(j.after) WHEN 1 THEN 'that is disabled, suspended or not there' ELSE 'all of these are disabled, suspended or not there' END),
+               format('let an upstream run again, or give %s a schedule', j.name)
+        FROM jobs j WHERE j.schedule = '' AND j.after <> '{}' AND j.channels = '{}' AND j.views = '{}'
+          AND NOT EXISTS (SELECT FROM jobs u WHERE u.name = ANY (j.after))
         UNION ALL
         SELECT 'job-twice', 'ok', min(j.name), format('%s jobs run the same text: %s%s', count(*),
                    array_to_string((array_agg(j.name ORDER BY j.name))[1:5], ', '), CASE WHEN count(*) > 5 THEN ', ...' END),

@@ -341,25 +341,26 @@ BEGIN
 END $$;
 COMMENT ON ROUTINE chime.perform_refresh IS 'runs a refresh job and writes its end down, as one statement';
 
--- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended. Slots that passed since
--- stand before it in the history, which is read by its key for each kind.
+-- By the index of failed runs, of each day.
+CREATE OR REPLACE FUNCTION chime.last_failure(p_job bigint, OUT finished_at timestamptz, OUT message text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+BEGIN ATOMIC
+    SELECT h.finished_at, coalesce(split_part(h.message, E'\n', 1), h.reason, h.state::text)
+    FROM chime.run_history h
+    WHERE h.job_id = p_job AND h.state IN ('failed', 'timed_out', 'lost')
+    ORDER BY h.slot DESC LIMIT 1;
+END;
+COMMENT ON FUNCTION chime.last_failure IS 'when the job failed last, by its slot, and the first line of what it said; NULLs: it never did';
+
+-- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended.
 CREATE OR REPLACE FUNCTION chime.failure_words(p_job bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run'
                                         ELSE format('%s runs in a row, the last', s.consecutive_failures) END,
-                  to_char(l.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'),
-                  coalesce(split_part(l.message, E'\n', 1), l.reason, l.state::text))
-    FROM chime.job j JOIN chime.job_state s USING (job_id)
-    CROSS JOIN unnest(enum_range(NULL::chime.run_kind)) AS k (kind)
-    CROSS JOIN LATERAL (
-        SELECT * FROM chime.run_history h
-        WHERE (h.job_id, h.kind, h.slot) >= (p_job, k.kind, '-infinity'::timestamptz)
-          AND (h.job_id, h.kind, h.slot) <= (p_job, k.kind, 'infinity'::timestamptz)
-        ORDER BY h.job_id DESC, h.kind DESC, h.slot DESC LIMIT 100) AS l
-    WHERE j.job_id = p_job AND s.suspended_at IS NULL AND s.consecutive_failures > 0
-      AND l.state IN ('failed', 'timed_out', 'lost')
-    ORDER BY l.finished_at DESC LIMIT 1;
+                  to_char(l.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS"Z"'), l.message)
+    FROM chime.job_state s CROSS JOIN chime.last_failure(p_job) AS l
+    WHERE s.job_id = p_job AND s.suspended_at IS NULL AND s.consecutive_failures > 0 AND l.finished_at IS NOT NULL;
 END;
 COMMENT ON ROUTINE chime.failure_words IS 'how a job fails: how often in a row, since when and of what; NULL: it does not';
 

@@ -221,7 +221,8 @@ SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
     PERFORM chime.require_leader(p_token);
     RETURN QUERY
-    UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = NULL, suspend_reason = f.reason
+    UPDATE chime.job_state s SET suspended_at = p_at, suspended_by = NULL,
+           suspend_reason = f.reason || coalesce(': ' || left((chime.last_failure(s.job_id)).message, 300), '')
       FROM unnest(p_job, p_reason) AS f (job_id, reason)
      WHERE s.job_id = ANY (p_job) AND s.job_id = f.job_id AND s.suspended_at IS NULL
     RETURNING s.job_id;

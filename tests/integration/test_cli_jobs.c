@@ -99,12 +99,14 @@ START_TEST(a_job_that_suspended_itself_is_a_problem_one_that_somebody_suspended_
     ASSERT_RUN(8, "status", "-o", "json");
     commands_has(errors, "database \"main\": job broken suspended itself at ");
     commands_has(errors, ": 2 runs in a row failed, the last one at ");
-    commands_has(errors, "\nHINT:  mend what fails; then pgchime resume broken lets it run again\n");
+    commands_has(errors, ": division by zero\nHINT:  mend what fails; then pgchime resume broken lets it run again\n");
     commands_has(output, "\"suspended_jobs\": 2,");
     assert_lacks(errors, "good");
     ASSERT_RUN(6, "run", "broken");
     commands_has(errors, "job \"broken\" is suspended: 2 runs in a row failed");
-    commands_has(errors, "\nHINT:  pgchime resume broken lets it run");
+    commands_has(errors, ": division by zero\nHINT:  pgchime resume broken lets it run");
+    ASSERT_RUN(0, "why", "broken");
+    commands_has(output, ": division by zero");
     ASSERT_RUN(6, "run", "good");
     commands_has(errors, "job \"good\" is suspended by postgres: not today");
     ASSERT_RUN(0, "resume", "broken");

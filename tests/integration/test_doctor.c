@@ -163,6 +163,12 @@ static const struct fault faults[] = {
      "view analytics.mv_lane_score_distribution is refreshed as a whole: no index finds one group in "
      "public.submissions",
      "CREATE INDEX ON submissions (challenge_id)", "UPDATE chime.view SET full_reason = NULL"},
+    {"SET ROLE alice; SELECT chime.schedule('first', '0 0 1 1 *', 'SELECT 8', active => false),"
+     " chime.schedule('then', NULL, 'SELECT 9', after => '{first}'); RESET ROLE",
+     NULL, "job-never-due warn alice/then",
+     "job alice/then never runs by itself: it comes after alice/first, and that is ",
+     "let an upstream run again, or give alice/then a schedule",
+     "SET ROLE alice; SELECT chime.unschedule('then'), chime.unschedule('first'); RESET ROLE"},
 };
 
 /* --- what runs ---------------------------------------------------------------------------------------------------- */

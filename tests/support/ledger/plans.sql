@@ -151,7 +151,7 @@ INSERT INTO plans.statement (name, sql) VALUES
 ('begin jobs', 'SELECT * FROM chime.begin_jobs(plans.token(), plans.jobs($1), plans.at(1))'),
 ('begin anew', 'SELECT chime.begin_anew(1001)'),
 ('led', 'SELECT chime.led(), chime.copy_of()'),
-('how a refresh fails', 'SELECT chime.failure_words(1)'),
+('how a refresh fails', 'SELECT chime.failure_words(1)'), ('how a job failed last', 'SELECT chime.last_failure(1)'),
 ('what mends a failure', 'SELECT chime.failure_way_out(1)'),
 ('orphans', 'SELECT run_id FROM chime.unfinished_runs(plans.token(), ARRAY[1])'),
 ('sync', 'SELECT job_id FROM chime.sync_jobs(plans.token(), (SELECT jsonb_agg(jsonb_build_object(''name'', ''configured '' || n, ''origin'', ''config'', ''active'', true,'
