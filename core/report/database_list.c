@@ -38,9 +38,8 @@ enum { COLUMN_DATABASE, COLUMN_REACHABLE, COLUMN_LATE = 15, COLUMN_NEXT = 20, CO
 
 /* A leader whose session is gone leads no more; who it was is still said. */
 static const char status_sql[] =
-    "SELECT $1::text, true, (SELECT max(number) FROM chime.migration), CASE WHEN l.pid IS NOT NULL THEN l.instance "
-    "END,"
-    "       CASE WHEN l.pid IS NOT NULL THEN l.since END, l.epoch, s.alive,"
+    "SELECT $1::text, true, (SELECT max(number) FROM chime.migration), CASE WHEN o.here THEN l.instance END,"
+    "       CASE WHEN o.here THEN l.since END, l.epoch, s.alive,"
     "       (extract(epoch FROM s.heartbeat_age) * 1000000)::bigint,"
     "       nullif(array_to_string(s.followers, ', '), ''), l.timeline,"
     "       j.jobs, j.jobs - " IDLE_JOBS_SQL ","
@@ -50,7 +49,8 @@ static const char status_sql[] =
     "       (SELECT count(*) FROM chime.job_state s JOIN chime.job f USING (job_id) WHERE f.active AND s.suspended_at "
     "IS NOT NULL), NULL,"
     "       (SELECT count(*) FROM chime.request), (SELECT count(*) FROM chime.view), clock_timestamp(),"
-    "       " STANDBY_BEHIND_SQL "  FROM chime.leader l, chime.leader_status s, (SELECT " ALL_JOBS_SQL " AS jobs) j";
+    "       " STANDBY_BEHIND_SQL "  FROM chime.leader l, chime.leader_status s, (SELECT " ALL_JOBS_SQL " AS jobs) j,"
+    "       LATERAL (SELECT l.pid IS NOT NULL AND chime.copy_of() IS NULL AS here) o"; /* not the one of the original */
 
 /* What keeps jobs from running as they should though the database answers; each with the way out. */
 static const char database_problems_sql[] = LEADER_PROBLEMS_SQL

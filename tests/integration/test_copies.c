@@ -108,6 +108,7 @@ START_TEST(a_copy_on_the_same_server_is_held_until_somebody_adopts_it)
     ASSERT_COPY_RUN(8, "status");
     commands_has(errors, "database \"main\": this is a copy of database app on this server, made about 20");
     commands_has(errors, "HINT:  pgchime adopt-copy --database main");
+    ck_assert_ptr_null(strstr(output, "LEADER")); /* that of the original */
     ASSERT_COPY_RUN(8, "doctor", "-o", "json");
     commands_has(output, "this is a copy of database app on this server, made about 20");
     ASSERT_COPY_RUN(6, "run", "job");
