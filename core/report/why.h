@@ -88,6 +88,7 @@ enum why_column {
     WHY_HELD,                      /* who keeps the leader from starting anything */
     WHY_RETRIED,                   /* what the server said of the attempt before */
     WHY_POSITION,                  /* of a job with a cursor, in words */
+    WHY_POOL_HOLDERS,              /* jobs whose runs have the pool's slots, five at most */
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };

@@ -133,6 +133,7 @@ static void say_hindrance(struct buffer *text, const struct why_facts *facts)
         buffer_printf(text, "waits for %s to finish first", buffer_text(&names));
     } else if (limit > 0 && count_of(facts, WHY_POOL_BUSY) >= limit) {
         buffer_printf(text, "waits for a slot of pool %s, which has %d", pool, limit);
+        put_optional(text, ", held by ", why_value(facts, WHY_POOL_HOLDERS));
     } else if (count_of(facts, WHY_BUSY) >= database->pool_size) {
         buffer_printf(text, "waits for a session: all %d are busy", database->pool_size);
     } else if (why_value(facts, WHY_HELD) != NULL) {

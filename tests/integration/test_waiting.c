@@ -94,7 +94,7 @@ START_TEST(priority_decides_who_gets_the_place_that_becomes_free)
     }
     fill_pool();
     for (size_t i = 0; i < 3; i++) {
-        WAIT_FOR(why_says(jobs[i].name, "waits for a slot of pool heavy, which has 1"), 20);
+        WAIT_FOR(why_says(jobs[i].name, "waits for a slot of pool heavy, which has 1, held by "), 20);
     }
     EXPECT_SQL(cluster, "SELECT count(*) FROM t", "0");
     release();
