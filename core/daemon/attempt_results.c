@@ -185,11 +185,12 @@ void dispatch_write_finishes(struct lead *lead)
     }
     struct ledger_finish batch[FINISH_MAX];
     size_t count = lead->finish_count < FINISH_MAX ? lead->finish_count : FINISH_MAX;
-    for (size_t i = 0; i < count; i++) {
-        end_by(&lead->finishes[i].finish.outcome, lead_now(lead));
-        report_end(lead, &lead->finishes[i]);
-        batch[i] = lead->finishes[i].finish;
-    }
+    size_t taken = 0;
+    do { /* there is one: the compiler that looks for what nobody wrote sees it, too */
+        end_by(&lead->finishes[taken].finish.outcome, lead_now(lead));
+        report_end(lead, &lead->finishes[taken]);
+        batch[taken] = lead->finishes[taken].finish;
+    } while (++taken < count);
     lead->finish_pending = true;
     const struct run_totals *totals = totals_of_batch(lead->totals, batch, count);
     ledger_finish(&lead->ledger, batch, count, totals, finishes_written, lead);
