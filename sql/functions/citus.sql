@@ -28,8 +28,11 @@ END $$;
 COMMENT ON FUNCTION chime.is_distributed IS 'whether Citus has the rows of a table in shards, on other servers';
 
 CREATE OR REPLACE FUNCTION chime.reads_distributed(p_live regclass) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN EXISTS (SELECT FROM chime.tables_read(p_live) AS t WHERE chime.is_distributed(t));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN CASE WHEN to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN false -- asked at every refresh
+                ELSE EXISTS (SELECT FROM chime.tables_read(p_live) AS t WHERE chime.is_distributed(t)) END;
+END $$;
 COMMENT ON FUNCTION chime.reads_distributed IS 'whether a view reads a distributed table, through other views too';
 
 -- A worker computes with its own clock and its own settings (TimeZone, DateStyle): so only what goes by neither may be

@@ -107,6 +107,8 @@ BEGIN
             SELECT concat_ws(' ', 'part', c.oid, c.relkind, c.relpersistence) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
             JOIN pg_class c ON c.oid = t WHERE t <> r.relation
             UNION ALL
+            SELECT concat_ws(' ', 'distributed', r.relation) FROM read r WHERE chime.is_distributed(r.relation)
+            UNION ALL
             SELECT concat_ws(' ', 'subscription', s.srsubid, s.srrelid) FROM read r CROSS JOIN LATERAL chime.inheritance_tree(r.relation) AS t
             JOIN pg_subscription_rel s ON s.srrelid = t)
         SELECT concat_ws(' ', chime.meaning(p_view), md5(string_agg(f.fact, ',' ORDER BY f.fact))) FROM facts f);

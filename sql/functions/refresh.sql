@@ -252,6 +252,8 @@ BEGIN
     v_kind := chime.relation_kind(v_kept);
     IF v_view.full_reason IS NULL AND v_kind = 'MATERIALIZED VIEW' THEN
         v_view.full_reason := 'it is a materialized view';
+    ELSIF v_view.full_reason IS NULL AND chime.reads_distributed(chime.live_of(v_view)) THEN -- until chime.ask_again says so
+        v_view.full_reason := 'a table that it reads was distributed';
     END IF;
     PERFORM chime.refuse_full(v_view) WHERE v_view.full_reason IS NOT NULL AND NOT p_full;
     reason := coalesce(v_view.full_reason, CASE WHEN p_full THEN 'asked for' END, v_last.start_over);

@@ -180,7 +180,7 @@ DECLARE
         || format(E'SELECT FROM (%s\n) AS q', p_query);
 BEGIN
     PERFORM chime.refuse_several(v_view);
-    PERFORM set_config('search_path', p_search_path, true);
+    PERFORM set_config('search_path', p_search_path, true), set_config('citus.enable_ddl_propagation', 'off', true);
     EXECUTE v_view;
     RETURN v_name::regclass;
 END $$;

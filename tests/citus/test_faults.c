@@ -31,6 +31,7 @@ static void set_up(void)
     site = site_create(coordinator, "postgres", 12);
     site_use_plugins(site, PGCHIME_BUILD_DIR "/plugins");
     fault_load_install(coordinator, site);
+    cluster_execute(coordinator, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO chimer"); /* the load's role */
     site_file(site, "lanes",
               "jobs: { refresh-lane-distributions: { schedule = \"* * * * * *\"; };"
               " refresh-weakness-patterns: { schedule = \"*/2 * * * * *\"; }; };");
@@ -84,6 +85,8 @@ static void expect_right(void)
 
 static void verdict(void)
 {
+    cluster_use(coordinator,
+                "postgres"); /* another session: this one's connections to a worker may have died with it */
     fault_load_settle(coordinator, site);
     fault_load_print_states(coordinator);
     fault_load_assert_no_fault(coordinator);

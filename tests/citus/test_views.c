@@ -244,6 +244,27 @@ START_TEST(what_citus_cannot_plan_is_computed_of_fetched_rows)
 }
 END_TEST
 
+START_TEST(a_table_that_is_distributed_later_is_followed_as_a_whole_from_then_on)
+{
+    static const char kept[] = "SELECT string_agg(shop || ' ' || n, ', ' ORDER BY shop) FROM analytics.shop_n";
+
+    cluster_execute(coordinator, "CREATE TABLE shops (shop int PRIMARY KEY, n int); INSERT INTO shops VALUES (1, 1)");
+    struct site *site = site_of(coordinator);
+    site_end(site_lead(site));
+    cluster_execute(coordinator, "GRANT SELECT, TRIGGER ON shops TO pgchime");
+    EXPECT_SQL(coordinator, "SELECT chime.keep_view('shop_n', 'SELECT shop, n FROM shops')", "1 rows; keyed by shop");
+    cluster_execute(coordinator, "SELECT create_distributed_table('shops', 'shop')");
+    cluster_execute(coordinator, "INSERT INTO shops VALUES (2, 2)");
+    EXPECT_SQL(coordinator, "SELECT method || ': ' || reason FROM chime.refresh('shop_n')",
+               "full: a table that it reads was distributed");
+    EXPECT_SQL(coordinator, kept, "1 1, 2 2");
+    cluster_execute(coordinator, "SELECT chime.ask_again('analytics', 'public', 'shop_n')");
+    EXPECT_SQL(coordinator, "SELECT full_reason FROM chime.view WHERE relation = 'shop_n'",
+               "public.shops is a distributed table, whose rows change on other servers");
+    site_destroy(site);
+}
+END_TEST
+
 /* --- any moment --------------------------------------------------------------------------------------------------- */
 
 static void write_at_random(const char *statement)
@@ -323,6 +344,7 @@ int main(void)
     add_case(suite, "by sql", jobs_run_and_views_are_kept_by_sql);
     add_case(suite, "seeds", views_of_the_seeds_have_the_rows_of_one_server);
     add_case(suite, "fetched", what_citus_cannot_plan_is_computed_of_fetched_rows);
+    add_case(suite, "later", a_table_that_is_distributed_later_is_followed_as_a_whole_from_then_on);
     add_case(suite, "moments", a_refresh_is_right_at_any_moment);
     return suite_run(suite) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
