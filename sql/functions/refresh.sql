@@ -354,9 +354,10 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION chime.last_failure IS 'when the job failed last, by its slot, and the first line of what it said; NULLs: it never did';
 
--- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or it is suspended.
+-- "its last run, at ...: MESSAGE" of a job that fails; NULL: it does not, or is suspended. enable_seqscan: PostgreSQL
+-- 18 keeps the plan of such a function, also one that was made while there were few jobs.
 CREATE OR REPLACE FUNCTION chime.failure_words(p_job bigint) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
 BEGIN ATOMIC
     SELECT format('%s, at %s: %s', CASE s.consecutive_failures WHEN 1 THEN 'its last run'
                                         ELSE format('%s runs in a row, the last', s.consecutive_failures) END,
