@@ -129,12 +129,12 @@ static const struct known_view *choose(const struct known_views *all, const char
 
 /* --- the visits --------------------------------------------------------------------------------------------------- */
 
-/* Most likely somebody else refreshes it. */
-static void explain_lock(struct error *err)
+void view_lock_hint(struct error *err)
 {
     if (strcmp(err->sqlstate, "55P03") == 0) {
         err->kind = ERROR_REFUSED;
-        error_hint(err, "a refresh of it, or what locks a table it reads, did not end in time: try again");
+        error_hint(err, "a refresh or an installation, or what locks a table that the view reads, did not end in time:"
+                        " try again");
     }
 }
 
@@ -149,7 +149,7 @@ static int visit_there(const struct invocation *invocation, const struct known_v
     struct error err;
     int status = EXIT_OK;
     if (!visit_open(&visit.visit, view->database, &err) || !function(&visit, data, &err)) {
-        explain_lock(&err);
+        view_lock_hint(&err);
         error_prefix(&err, "database \"%s\": view \"%s\"", view->database->name, view->name);
         status = fail(&err);
     }

@@ -28,4 +28,7 @@ int visit_views(const struct invocation *invocation, const char *name, view_visi
 int visit_view_of_anyone(const struct invocation *invocation, const char *name, view_visit_function *function,
                          void *data);
 
+/* Adds, to an error that says that a lock was waited for in vain, what most likely holds it. */
+void view_lock_hint(struct error *err);
+
 #endif

@@ -65,6 +65,7 @@ static int explain_in(const struct invocation *invocation, const struct config_d
         print(invocation, declaration->file, &rows);
         pg_rows_finish(&rows);
     } else {
+        view_lock_hint(&err);
         error_prefix(&err, "%s", declaration->file);
         status = fail(&err);
     }

@@ -91,7 +91,7 @@ COMMENT ON ROUTINE chime.explain_view(chime.view) IS 'by what a view is keyed an
 CREATE OR REPLACE FUNCTION chime.explain_definition(p_schema name, p_source_schema name, p_relation name, p_definition text, p_key name[] DEFAULT NULL,
                                          p_grain name[] DEFAULT NULL, p_mode text DEFAULT 'auto', p_stamps name[] DEFAULT '{}',
                                          p_revisit text DEFAULT NULL, p_timezone text DEFAULT NULL, p_frozen text DEFAULT NULL) RETURNS SETOF text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
     v_name name := left(p_relation, 40) || '_explained_' || pg_backend_pid();
     v_lines text[];
