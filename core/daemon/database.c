@@ -15,9 +15,8 @@
 #include "pg/session.h"
 
 #define CONNECT_TIMEOUT (10 * USEC_PER_SEC)
-#define CHECK_EVERY (250 * USEC_PER_MSEC) /* well below what a free leader lock is left to others for */
-#define CHECK_SOON (50 * USEC_PER_MSEC)   /* while a leader lock is free, but left to others */
-#define LASTING (5 * USEC_PER_SEC)        /* of a leadership: one that ends sooner failed */
+#define CHECK_SOON (50 * USEC_PER_MSEC) /* while a leader lock is free, but left to others */
+#define LASTING (5 * USEC_PER_SEC)      /* of a leadership: one that ends sooner failed */
 #define QUIET_EVERY (50 * USEC_PER_MSEC)
 
 static const struct backoff reconnect = {
@@ -314,7 +313,7 @@ static void follow(struct database *database, const struct leader_lock *lock)
         await_answer(database);
         ledger_end_silent(database->connection, lock, silent_ended, database);
     } else {
-        loop_timer_set(database->timer, CHECK_EVERY);
+        loop_timer_set(database->timer, led_databases_check_every(database->led));
     }
 }
 
@@ -444,7 +443,8 @@ static void lock_known(void *data, const struct pg_reply *reply)
     if (lock.held) {
         follow(database, &lock);
     } else if (lock.waits[0] != '\0') {
-        loop_timer_set(database->timer, CHECK_EVERY); /* to take the leader lock would wait likewise, and be given up */
+        /* To take the leader lock would wait likewise, and be given up. */
+        loop_timer_set(database->timer, led_databases_check_every(database->led));
     } else {
         await_turn(database, &lock);
     }

@@ -49,8 +49,15 @@ void led_databases_leave(struct led_databases *led)
 
 duration led_databases_pause(const struct led_databases *led)
 {
-    duration pause = led->led * LEAD_PAUSE_EACH;
+    duration share = LEAD_PAUSE_MAX / (duration)(led->count > 0 ? led->count : 1);
+    duration pause = led->led * (share < LEAD_PAUSE_EACH ? share : LEAD_PAUSE_EACH);
     return pause < LEAD_PAUSE_MAX ? pause : LEAD_PAUSE_MAX;
+}
+
+duration led_databases_check_every(const struct led_databases *led)
+{
+    duration all = (duration)led->count * LEADER_CHECK_EACH;
+    return all > LEADER_CHECK_EVERY ? all : LEADER_CHECK_EVERY;
 }
 
 static struct place *find(const struct led_databases *led, const void *entry)

@@ -11,8 +11,10 @@ END $$;
 COMMENT ON FUNCTION chime.system_identifier IS 'the same for a server and its standbys; NULL where the server does not tell';
 
 CREATE OR REPLACE FUNCTION chime.database_number() RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: each follower asks it four times a second
+BEGIN
+    RETURN (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+END $$;
 COMMENT ON FUNCTION chime.database_number IS 'the OID of this database';
 
 -- pg_upgrade and failover keep both numbers, a dump or CREATE DATABASE ... TEMPLATE brings them to where they are not

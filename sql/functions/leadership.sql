@@ -28,12 +28,11 @@ COMMENT ON FUNCTION chime.led IS 'whether the session that holds the leader lock
 -- A session shows that its client lives by each thing it does. Nothing shows while it works, but where it only waits
 -- for a client that takes nothing any more: no timeout ends that.
 CREATE OR REPLACE FUNCTION chime.leader_sign() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT a.state_change::text FROM chime.leader l
-    JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_start = l.backend_start
-    WHERE l.token IS NOT NULL AND (a.state <> 'active' OR a.wait_event = 'ClientWrite');
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: each follower asks it four times a second
+BEGIN
+    RETURN (SELECT a.state_change::text FROM chime.leader l CROSS JOIN LATERAL pg_stat_get_activity(l.pid) AS a
+            WHERE l.token IS NOT NULL AND a.pid = l.pid AND a.backend_start = l.backend_start AND (a.state <> 'active' OR a.wait_event = 'ClientWrite'));
+END $$;
 COMMENT ON FUNCTION chime.leader_sign IS 'sign of life of the session that holds the leader lock; NULL while it works, or is gone';
 
 CREATE OR REPLACE FUNCTION chime.end_silent(p_token uuid, p_sign text) RETURNS boolean
@@ -54,13 +53,19 @@ COMMENT ON FUNCTION chime.commit_locally IS 'this transaction waits for no stand
 -- A commit that waits for a standby goes on when its client gives it up, and so does its session. Whoever may not act
 -- as the ledger's owner is no daemon, whatever its session calls itself.
 CREATE OR REPLACE FUNCTION chime.commits_wait() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
-                      current_setting('synchronous_standby_names'), string_agg(a.pid::text, ', ' ORDER BY a.pid))
-        FROM pg_stat_activity a JOIN pg_class c ON c.oid = 'chime.leader'::regclass
-        WHERE a.datname = current_database() AND a.application_name LIKE 'pgchime %' AND a.wait_event = 'SyncRep'
-          AND pg_has_role(a.usesysid, c.relowner, 'MEMBER') AND a.state_change < clock_timestamp() - interval '2 seconds'
-        HAVING count(*) > 0);
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- as above
+DECLARE v_names text := current_setting('synchronous_standby_names');
+BEGIN
+    IF v_names = '' THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT format('commits wait for a synchronous standby (synchronous_standby_names = ''%s''), as of pid %s',
+                          v_names, string_agg(a.pid::text, ', ' ORDER BY a.pid))
+            FROM pg_stat_activity a JOIN pg_class c ON c.oid = 'chime.leader'::regclass
+            WHERE a.datname = current_database() AND a.application_name LIKE 'pgchime %' AND a.wait_event = 'SyncRep'
+              AND pg_has_role(a.usesysid, c.relowner, 'MEMBER') AND a.state_change < clock_timestamp() - interval '2 seconds'
+            HAVING count(*) > 0);
+END $$;
 COMMENT ON FUNCTION chime.commits_wait IS 'that sessions of daemons wait for a synchronous standby, in words; NULL: none does';
 
 CREATE OR REPLACE FUNCTION chime.follow(p_instance text, p_configuration text) RETURNS void

@@ -104,8 +104,10 @@ COMMENT ON FUNCTION chime.sum_days IS 'sums days up into chime.job_day, p_limit 
 -- --- what the leader alone knows -------------------------------------------------------------------------------------
 
 CREATE OR REPLACE FUNCTION chime.is_watched() RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-RETURN (SELECT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = current_database() AND a.application_name = 'pgchime web'));
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$ -- keeps its plan: the leader asks it each second
+BEGIN
+    RETURN EXISTS (SELECT FROM pg_stat_get_activity(NULL) AS a WHERE a.application_name = 'pgchime web' AND a.datid = chime.database_number());
+END $$;
 COMMENT ON FUNCTION chime.is_watched IS 'whether a session of `pgchime web` is there';
 
 -- p_pulse: the columns of chime.pulse but for epoch and at.

@@ -40,6 +40,39 @@ START_TEST(who_leads_more_waits_longer_but_never_too_long)
 }
 END_TEST
 
+/* Entries that do not meet in one database. */
+static void admit_many(int count)
+{
+    static char names[100][8];
+    for (int i = 0; i < count; i++) {
+        struct error err;
+        struct pg_server server = {.started = "monday"};
+        snprintf(names[i], sizeof(names[i]), "%d", i);
+        snprintf(server.database, sizeof(server.database), "%d", i);
+        ck_assert(led_databases_admit(led, names[i], names[i], &server, &err));
+    }
+}
+
+START_TEST(of_many_each_step_is_smaller_so_that_all_of_them_are_shared)
+{
+    admit_many(100);
+    for (int i = 1; i <= 100; i++) {
+        led_databases_enter(led);
+        ck_assert_int_eq(led_databases_pause(led), i * 10 * USEC_PER_MSEC);
+    }
+}
+END_TEST
+
+START_TEST(a_daemon_of_many_databases_looks_at_each_less_often)
+{
+    ck_assert_int_eq(led_databases_check_every(led), 250 * USEC_PER_MSEC);
+    admit_many(50);
+    ck_assert_int_eq(led_databases_check_every(led), 250 * USEC_PER_MSEC);
+    admit_many(100);
+    ck_assert_int_eq(led_databases_check_every(led), 500 * USEC_PER_MSEC);
+}
+END_TEST
+
 static bool admit(const char *name, const char *started, const char *number)
 {
     struct error err = {.kind = ERROR_NONE};
@@ -85,6 +118,8 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, who_leads_nothing_waits_for_nobody);
     tcase_add_test(tests, who_leads_more_waits_longer_but_never_too_long);
+    tcase_add_test(tests, of_many_each_step_is_smaller_so_that_all_of_them_are_shared);
+    tcase_add_test(tests, a_daemon_of_many_databases_looks_at_each_less_often);
     tcase_add_test(tests, of_two_entries_for_one_database_the_first_is_served);
     tcase_add_test(tests, it_is_also_when_both_come_back_until_it_is_another_or_gone);
     suite_add_tcase(suite, tests);
