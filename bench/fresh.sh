@@ -49,12 +49,6 @@ read_parts() # NAME,...
 
 measures() { [[ " ${parts[*]} " = *" $1 "* ]]; }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,7}$ ]] || die "$1 needs a number" "script/bench fresh $1 8"
-    echo "$2"
-}
-
 write_targets()
 {
     cat >"$RUN_DIRECTORY/conf.d/targets.conf" <<END

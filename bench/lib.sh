@@ -2,6 +2,7 @@
 # Shared by the benchmarks beside it; sourced by script/bench after script/lib.sh. A benchmark defines bench_options
 # (reads its arguments) and bench_main (measures and prints).
 #
+#   number                        the value of an option
 #   bench_start                   the run directory, the cluster, a copy of the daemon: a build meanwhile does no harm
 #   database_create, query        databases of the cluster, and one query or file of bench/queries
 #   write_jobs, write_configuration, daemon_start, daemon_stop, daemon_cpu, daemon_memory
@@ -11,6 +12,13 @@
 # SPDX-License-Identifier: PostgreSQL
 
 readonly BENCH_DATABASE=bench BENCH_DIRECTORY=$ROOT_DIRECTORY/bench
+
+# number OPTION VALUE: the value of an option that takes a count.
+number()
+{
+    [[ ${2:-} =~ ^[1-9][0-9]{0,7}$ ]] || die "$1 needs a number" "script/bench $name $1 8"
+    echo "$2"
+}
 
 # --- the cluster ----------------------------------------------------------------------------------------------------
 # On memory fsync costs nothing, which would flatter whoever commits most often: another folder is looked for.

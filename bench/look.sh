@@ -28,12 +28,6 @@ bench_options()
     done
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,7}$ ]] || die "$1 needs a number" "script/bench look $1 8"
-    echo "$2"
-}
-
 # time_command NAME ARGUMENT...: its median in ms; a failure other than "nobody leads" is one.
 time_command()
 {

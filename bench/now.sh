@@ -28,12 +28,6 @@ bench_options()
     done
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,6}$ ]] || die "$1 needs a number" "script/bench now $1 8"
-    echo "$2"
-}
-
 # time_read NAME QUERY: its median in ms, each pass planned and run.
 time_read()
 {

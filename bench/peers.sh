@@ -37,12 +37,6 @@ bench_options()
     done
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]?$ ]] || die "$1 needs a number" "script/bench peers $1 3"
-    echo "$2"
-}
-
 # chosen OPTION LIST NAME...: the list, once each of it is one of the names.
 chosen()
 {
@@ -294,6 +288,7 @@ late_cell()
     local rows missing
     rows=$(values_of "$1.$2.rows" | awk '{ sum += $1 } END { print sum + 0 }')
     missing=$(($2 * passes - rows))
+    [ "$rows" != 0 ] || { echo "none ran"; return 0; }
     echo "$(median "$1.$2.p50") / $(median "$1.$2.p99")$([ "$missing" = 0 ] || echo ", $missing did not run")"
 }
 

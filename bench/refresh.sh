@@ -41,12 +41,6 @@ bench_options()
     [ "$look_seconds" -gt 0 ] || look_seconds=10
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,7}$ ]] || die "$1 needs a number" "script/bench refresh $1 8"
-    echo "$2"
-}
-
 numbers()
 {
     local one

@@ -43,12 +43,6 @@ bench_options()
     [ "$connections" -ge 2 ] || die "--connections must be at least 2" "one is the leader's"
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || die "$1 needs a number" "script/bench runs $1 8"
-    echo "$2"
-}
-
 choose_parts()
 {
     local part

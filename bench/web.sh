@@ -30,12 +30,6 @@ bench_options()
     done
 }
 
-number()
-{
-    [[ ${2:-} =~ ^[1-9][0-9]{0,5}$ ]] || die "$1 needs a number" "script/bench web $1 8"
-    echo "$2"
-}
-
 web_stop() { kill "$web_pid" 2>/dev/null || true; }
 transactions() { query "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '$BENCH_DATABASE'"; }
 web_ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$web_pid/stat"; }
