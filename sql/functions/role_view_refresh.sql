@@ -239,7 +239,9 @@ BEGIN
     END IF;
     v_reason := coalesce(v_view.full_reason, CASE WHEN p_whole THEN 'asked for' WHEN v_looks IS NULL THEN 'changes are not captured yet'
                                                   WHEN v_last.fingerprint IS NULL THEN 'the first time'
-                                                  WHEN v_looks <> v_last.fingerprint THEN 'something may have changed without a mark' END);
+                                                  WHEN v_looks <> v_last.fingerprint THEN 'something may have changed without a mark'
+                                                  WHEN p_if_due AND (v_start BETWEEN v_last.compared_at AND v_last.compared_at + interval '1 day') IS NOT TRUE
+                                                      THEN 'it is compared with its definition once a day' END);
     IF v_looks IS NOT NULL THEN
         SELECT * INTO v_taken FROM chime.take_role_marks(v_view);
         v_reason := coalesce(v_reason, v_taken.whole);

@@ -245,6 +245,7 @@ BEGIN
            duration_us = v_done.duration_us, refreshes = r.refreshes + 1, fingerprint = left(v_done.fingerprint, 200),
            changed_at = CASE WHEN v_done.inserted + v_done.updated + v_done.deleted > 0 THEN now() ELSE r.changed_at END,
            full_us = CASE WHEN v_done.method = 'full' THEN v_done.duration_us ELSE r.full_us END,
+           compared_at = CASE WHEN v_done.method = 'full' THEN now() ELSE r.compared_at END,
            floor_us = CASE WHEN v_done.keys > 0 THEN v_cost.floor_us WHEN v_done.method = 'full' THEN r.floor_us * 3 / 4 ELSE r.floor_us END,
            key_us = CASE WHEN v_done.keys > 0 THEN v_cost.key_us WHEN v_done.method = 'full' THEN r.key_us * 3 / 4 ELSE r.key_us END
      WHERE r.view_id = v_view.view_id;

@@ -78,6 +78,24 @@ START_TEST(what_leaves_no_mark_is_noticed)
 }
 END_TEST
 
+/* Of rows that are written without triggers nothing tells: so it is compared once a day. */
+START_TEST(what_nothing_tells_of_is_put_right_within_a_day)
+{
+    EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
+    role_views_await_keyed();
+    cluster_execute(cluster, "SET session_replication_role = replica; UPDATE orders SET amount = 77 WHERE id = 1;"
+                             "RESET session_replication_role");
+    FRESH(app);
+    EXPECT_SQL(cluster, SAME, "2");
+    cluster_execute(cluster, "UPDATE chime.role_view_refresh SET compared_at = compared_at - interval '24 h'");
+    WAIT_SQL(cluster, "SELECT reason FROM chime.role_view_refresh WHERE method = 'full'",
+             "it is compared with its definition once a day", 60);
+    EXPECT_SQL(cluster, SAME, "0");
+    role_views_await_keyed();
+    EXPECT_SQL(cluster, "SELECT compared_at > now() - interval '5 min' FROM chime.role_view_refresh", "t");
+}
+END_TEST
+
 START_TEST(what_it_may_not_read_any_more_fails_with_the_reason)
 {
     EXPECT_TOLD(app, KEEP, "20 rows; keyed by day");
@@ -567,6 +585,7 @@ static Suite *suite(void)
     tcase_set_timeout(cases, 240);
     tcase_add_test(cases, a_role_keeps_a_view_of_what_it_may_read);
     tcase_add_test(cases, what_leaves_no_mark_is_noticed);
+    tcase_add_test(cases, what_nothing_tells_of_is_put_right_within_a_day);
     tcase_add_test(cases, what_it_may_not_read_any_more_fails_with_the_reason);
     tcase_add_test(cases, nobody_else_sees_or_changes_it);
     tcase_add_test(cases, whatever_it_finds_runs_as_its_role);
