@@ -28,7 +28,7 @@ struct output_style {
     bool no_header;
     bool utc;      /* instants for people in UTC instead of local time */
     bool colour;   /* see output_wants_colour */
-    bool terminal; /* cells that may be cut are; elsewhere nothing is */
+    bool terminal; /* cells that may be cut are; elsewhere only PostgreSQL's CONTEXT is left out of a table */
 };
 
 /* One document of several lists, in this order. */

@@ -224,13 +224,31 @@ static void shorten(struct buffer *text, size_t limit)
     }
 }
 
+/* What PostgreSQL adds of where in which function an error was: as many lines as there were calls. */
+static void leave_out_context(struct buffer *text, const char *line_break)
+{
+    char *mark = xasprintf("%sCONTEXT:", line_break);
+    const char *context = strstr(buffer_text(text), mark);
+    if (context != NULL) {
+        char *rest = xstrndup(text->data, (size_t)(context - text->data));
+        buffer_clear(text);
+        buffer_printf(text, "%s\u2026", rest);
+        free(rest);
+    }
+    free(mark);
+}
+
 /* So that one long message does not widen the whole table; -o wide and the vertical form have all of it. */
 static void fill_cell(struct libscols_line *line, size_t place, const struct output_value *value,
                       const struct output_column *column, const struct output_style *style, bool whole)
 {
     struct buffer text = {0};
     bool shortened = is_shortened(column, style) && !whole;
-    put_value(&text, value, column->kind, style, shortened || whole ? "\n" : " ");
+    const char *line_break = shortened || whole ? "\n" : " ";
+    put_value(&text, value, column->kind, style, line_break);
+    if (column->kind == OUTPUT_LONG && !whole && style->format != OUTPUT_WIDE) {
+        leave_out_context(&text, line_break);
+    }
     if (shortened) {
         shorten(&text, CELL_LIMIT);
     }

@@ -7,9 +7,11 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-/* The names of all only where this one is not among them. */
-static const char names_sql[] = "SELECT name FROM chime.job WHERE name = $1 UNION"
-                                " SELECT name FROM chime.job WHERE NOT EXISTS (SELECT FROM chime.job WHERE name = $1)";
+/* The names of all only where this one is not among them; and whether a job refreshes a view of that name. */
+static const char names_sql[] =
+    "SELECT name, false FROM chime.job WHERE name = $1 UNION"
+    " SELECT name, EXISTS (SELECT FROM pg_catalog.unnest(views) AS v WHERE $1 IN (v, pg_catalog.split_part(v, '.', 2)))"
+    " FROM chime.job WHERE NOT EXISTS (SELECT FROM chime.job WHERE name = $1)";
 static const char id_sql[] = "SELECT job_id, active FROM chime.job WHERE name = $1"
                              " ORDER BY removed_at IS NOT NULL, owner = current_user DESC, job_id LIMIT 1";
 
@@ -38,7 +40,11 @@ bool job_search_take(struct job_search *search, const struct pg_rows *rows, cons
             search->found++;
             search->database = database;
         } else {
-            search->others[search->other_count++] = xstrdup(name);
+            search->others[search->other_count] = xstrdup(name);
+            if (pg_rows_value(rows, i, 1)[0] == 't') {
+                search->refreshes = search->others[search->other_count];
+            }
+            search->other_count++;
         }
     }
     return here;
@@ -63,7 +69,9 @@ void job_search_error(const struct job_search *search, struct error *err)
         nearest = nearest_word(search->name, (const char *const *)search->others, search->other_count);
     }
     error_set(err, ERROR_NOT_FOUND, "there is no job \"%s\"", search->name);
-    if (nearest != NULL) {
+    if (search->refreshes != NULL) {
+        error_hint(err, "it is a view; job \"%s\" refreshes it", search->refreshes);
+    } else if (nearest != NULL) {
         error_hint(err, "did you mean \"%s\"?", nearest);
     } else {
         error_hint(err, "pgchime jobs lists them");

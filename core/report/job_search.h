@@ -17,6 +17,7 @@ struct job_search {
     const struct config_database *database; /* the last one */
     char **others;                          /* names that are there, for a did-you-mean */
     size_t other_count;
+    const char *refreshes; /* one of them: the name is a view's, which that job refreshes; NULL: it is no view's */
 };
 
 void job_search_ask(struct question *question, const struct job_search *search);

@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "base/error.h"
+#include "support/daemon/commands.h"
 #include "support/keyed/keyed_stage.h"
 #include "support/process/files.h"
 #include "support/process/suite.h"
@@ -164,6 +166,23 @@ START_TEST(what_the_server_refuses_fails_its_view_alone)
 }
 END_TEST
 
+START_TEST(a_command_for_a_job_that_is_given_a_view_names_its_job)
+{
+    char *output = NULL;
+    char *errors = NULL;
+    put("good", "SELECT shop, count(*) AS n FROM ord GROUP BY shop;");
+    served = site_lead(site);
+    static const char *const names[] = {"good", "forms.good"};
+    for (size_t i = 0; i < 2; i++) {
+        commands_expect(ERROR_NOT_FOUND, site_config(site), (const char *const[]){"runs", names[i], NULL}, &output,
+                        &errors);
+        commands_has(errors, "HINT:  it is a view; job \"refresh-good\" refreshes it");
+    }
+    free(output);
+    free(errors);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *all = suite_create("view forms");
@@ -172,6 +191,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(forms, set_up, tear_down);
     tcase_set_timeout(forms, 600);
     tcase_add_test(forms, what_the_server_refuses_fails_its_view_alone);
+    tcase_add_test(forms, a_command_for_a_job_that_is_given_a_view_names_its_job);
     suite_add_tcase(all, forms);
     TCase *in_full = tcase_create(SUITE_IN_FULL);
     tcase_add_checked_fixture(in_full, set_up, tear_down);

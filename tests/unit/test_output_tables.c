@@ -130,14 +130,19 @@ START_TEST(no_text_of_a_database_reaches_the_terminal_raw)
 }
 END_TEST
 
-static char *print_text(const char *content, enum output_format format, bool vertical)
+static char *print_text_to(const char *content, enum output_format format, bool vertical, bool terminal)
 {
     output_add_row(list);
     output_set(list, TEXT, content);
     if (vertical) {
         output_set_vertical(list);
     }
-    return print_lists(&list, 1, (struct output_style){.format = format, .no_header = true, .terminal = true});
+    return print_lists(&list, 1, (struct output_style){.format = format, .no_header = true, .terminal = terminal});
+}
+
+static char *print_text(const char *value, enum output_format format, bool vertical)
+{
+    return print_text_to(value, format, vertical, true);
 }
 
 START_TEST(a_table_has_the_first_line_of_a_text)
@@ -145,6 +150,19 @@ START_TEST(a_table_has_the_first_line_of_a_text)
     char *text = print_text("\n first \r\nsecond\n", OUTPUT_TABLE, false);
     assert_has(text, " first\u2026");
     assert_lacks(text, "second");
+    free(text);
+}
+END_TEST
+
+START_TEST(a_table_in_a_pipe_has_all_but_the_context_of_an_error)
+{
+    const char *error = "boom\nHINT:  mend it\nCONTEXT:  SQL statement \"SELECT\"\nPL/pgSQL function f";
+    char *text = print_text_to(error, OUTPUT_TABLE, false, false);
+    assert_has(text, " boom HINT:  mend it\u2026");
+    assert_lacks(text, "CONTEXT");
+    free(text);
+    text = print_text_to(error, OUTPUT_WIDE, false, false);
+    assert_has(text, "mend it CONTEXT:  SQL statement \"SELECT\" PL/pgSQL function f");
     free(text);
 }
 END_TEST
@@ -234,6 +252,7 @@ int main(void)
     tcase_add_test(tests, a_long_text_is_cut_between_characters_on_a_terminal_unless_wide);
     tcase_add_test(tests, no_text_of_a_database_reaches_the_terminal_raw);
     tcase_add_test(tests, a_table_has_the_first_line_of_a_text);
+    tcase_add_test(tests, a_table_in_a_pipe_has_all_but_the_context_of_an_error);
     tcase_add_test(tests, a_wide_table_has_all_lines_in_one);
     tcase_add_test(tests, a_vertical_table_keeps_lines_and_their_indentation);
     tcase_add_test(tests, what_a_narrow_terminal_cuts_is_marked);
