@@ -133,7 +133,7 @@ void view_lock_hint(struct error *err)
 {
     if (strcmp(err->sqlstate, "55P03") == 0) {
         err->kind = ERROR_REFUSED;
-        error_hint(err, "a refresh or an installation, or what locks a table that the view reads, did not end in time:"
+        error_hint(err, "a refresh of it, an installation, or what locks a table that it reads, did not end in time:"
                         " try again");
     }
 }

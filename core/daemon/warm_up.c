@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Warm-up: the run sessions that the next slots will need are opened a second before those fall due. Without it a slot
- * after an idle minute would wait until its session is open.
+ * after an idle minute would wait until its session is open. Before the first slot the leader's session is warmed, too.
  *
  * The schedule says what falls due; each role gets one session for each job, within the limits of the pool. A session
  * that nobody uses then goes as any other does (pool.h). */
@@ -35,6 +35,9 @@ static void open_sessions(struct lead *lead, int most)
 static void warm_up(struct lead *lead)
 {
     struct tally tally = {lead, JOBS_MAX};
+    if (lead->warmed_up_to == INSTANT_NONE) {
+        ledger_warm_up(&lead->ledger);
+    }
     lead->warmed_up_to = lead_now(lead) + AHEAD;
     scheduler_visit_coming(lead->scheduler, lead->warmed_up_to, count_job, &tally);
     open_sessions(lead, 1);

@@ -370,18 +370,19 @@ static void add_reclaim(struct batch *batch, const struct ledger_claim *claim)
     batch->rows++;
 }
 
+static const struct pg_statement claim_statement = {
+    .name = "chime_claim",
+    .sql = "SELECT job_id, suspended, reason, ahead, run_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
+    .parameter_count = 8};
+
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data)
 {
-    static const struct pg_statement claim = {
-        .name = "chime_claim",
-        .sql = "SELECT job_id, suspended, reason, ahead, run_id FROM chime.claim($1, $2, $3, $4, $5, $6, $7, $8)",
-        .parameter_count = 8};
     static const struct pg_statement reclaim = {
         .name = "chime_reclaim",
         .sql = "SELECT job_id, NULL, NULL, NULL, run_id FROM chime.reclaim($1, $2, $3, $4, $5, $6)",
         .parameter_count = 6};
-    struct batch fresh = {.statement = &claim};
+    struct batch fresh = {.statement = &claim_statement};
     struct batch again = {.statement = &reclaim};
     for (size_t i = 0; i < count; i++) {
         if (claims[i].due.again) {
@@ -430,18 +431,19 @@ static void add_end(struct batch *batch, const struct ledger_finish *finish)
     batch->rows++;
 }
 
+static const struct pg_statement finish_statement = {
+    .name = "chime_finish",
+    .sql = "SELECT job_id, state FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    .parameter_count = 13};
+
 void ledger_finish(const struct ledger *ledger, const struct ledger_finish *finishes, size_t count,
                    const struct run_totals *totals, pg_callback *callback, void *data)
 {
-    static const struct pg_statement finish = {
-        .name = "chime_finish",
-        .sql = "SELECT job_id, state FROM chime.finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        .parameter_count = 13};
     static const struct pg_statement retry = {
         .name = "chime_retry",
         .sql = "SELECT job_id FROM chime.retry($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         .parameter_count = 11};
-    struct batch ends = {.statement = &finish};
+    struct batch ends = {.statement = &finish_statement};
     struct batch retries = {.statement = &retry};
     for (size_t i = 0; i < count; i++) {
         add_end(finishes[i].retry_at == INSTANT_NONE ? &ends : &retries, &finishes[i]);
@@ -454,6 +456,17 @@ void ledger_finish(const struct ledger *ledger, const struct ledger_finish *fini
     if (totals != NULL) {
         totals_statement_finish(&added);
     }
+}
+
+void ledger_warm_up(const struct ledger *ledger)
+{
+    const char *parameters[COLUMNS_MAX + 1] = {ledger->token};
+    struct pg_statement statements[] = {claim_statement, finish_statement};
+    for (int i = 1; i < finish_statement.parameter_count; i++) {
+        parameters[i] = "{}";
+    }
+    statements[0].parameters = statements[1].parameters = parameters;
+    pg_send(ledger->connection, statements, COUNT_OF(statements), NULL, NULL);
 }
 
 void ledger_read_ended(const struct pg_reply *reply, size_t row, int64_t *job_id, enum run_state *state)

@@ -185,6 +185,9 @@ void ledger_resume(const struct ledger *ledger, const struct ledger_request *sus
 void ledger_begin(const struct ledger *ledger, const int64_t *job_ids, size_t count, instant at, pg_callback *callback,
                   void *data);
 
+/* Claims and ends nothing: what PL/pgSQL compiles and plans at the first call, some 8 ms, is done before a slot is due.
+ */
+void ledger_warm_up(const struct ledger *ledger);
 /* Answers list the job_ids granted; whoever is missing was refused. Claims and further attempts are told apart here. */
 void ledger_claim(const struct ledger *ledger, const struct ledger_claim *claims, size_t count, pg_callback *callback,
                   void *data);
