@@ -13,4 +13,8 @@
 void job_options_put(const char *stored, bool refresh, const char *timezone, struct buffer *chosen,
                      struct buffer *standard);
 
+/* Whether the attempts that a job has are not used up, and its next one is left out since no SQLSTATE of `retry_on` is
+ * this one. */
+bool job_options_refuse_retry(const char *stored, bool refresh, int attempt, const char *sqlstate);
+
 #endif

@@ -82,13 +82,17 @@ enum why_column {
     WHY_PROBLEM,
     WHY_AHEAD, /* its number, where its cursor is in the future */
     WHY_COPY,
-    WHY_UNLED,                     /* nobody leads, and since when */
-    WHY_LAST_UNLED,                /* nobody led at the last decision's slot: from when to when */
-    WHY_MISSED_UNLED,              /* and when slots were missed last */
-    WHY_HELD,                      /* who keeps the leader from starting anything */
-    WHY_RETRIED,                   /* what the server said of the attempt before */
-    WHY_POSITION,                  /* of a job with a cursor, in words */
-    WHY_POOL_HOLDERS,              /* jobs whose runs have the pool's slots, five at most */
+    WHY_UNLED,        /* nobody leads, and since when */
+    WHY_LAST_UNLED,   /* nobody led at the last decision's slot: from when to when */
+    WHY_MISSED_UNLED, /* and when slots were missed last */
+    WHY_HELD,         /* who keeps the leader from starting anything */
+    WHY_RETRIED,      /* what the server said of the attempt before */
+    WHY_POSITION,     /* of a job with a cursor, in words */
+    WHY_POOL_HOLDERS, /* jobs whose runs have the pool's slots, five at most */
+    WHY_LAST_ATTEMPT,
+    WHY_LAST_SQLSTATE,
+    WHY_OPTIONS,
+    WHY_REFRESHES,
     WHY_WAKERS,                    /* the wakers' columns begin here */
     WHY_SCHEDULE = WHY_WAKERS + 3, /* the calendar's columns begin here */
 };

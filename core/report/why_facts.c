@@ -35,7 +35,8 @@ static const char why_sql[] =
     "       CASE WHEN j.options ->> 'cursor' <> 'none' THEN chime.pipeline_words(j.job_id) END,"
     "       (SELECT string_agg(h.name, ', ') FROM (SELECT oj.name FROM chime.run o JOIN chime.job oj USING (job_id)"
     "          WHERE o.pid IS NOT NULL AND oj.options ->> 'pool' = j.options ->> 'pool' ORDER BY o.claimed_at LIMIT 5) "
-    "h)," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
+    "h), h.attempt, h.sqlstate, j.options, j.views <> '{}'," WAKERS_COLUMNS "," JOB_CALENDAR_COLUMNS
+    "  FROM chime.job j JOIN chime.job_status s USING (job_id)"
     "  LEFT JOIN chime.listener w ON w.state = 'degraded' AND chime.led()"
     "  LEFT JOIN chime.plugin p ON p.name = j.plugin"
     "  LEFT JOIN LATERAL (SELECT r.job_id, r.run_id, r.kind, r.slot, r.attempt, r.pid, r.retry_at,"

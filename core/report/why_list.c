@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* `why`: the lines about one job, as a list. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "report/job_options.h"
 #include "report/why.h"
 
 static const struct output_column columns[] = {
@@ -55,6 +57,17 @@ static void put_unled(struct buffer *text, const char *unled)
     }
 }
 
+static void say_why_once(struct buffer *text, const struct why_facts *facts)
+{
+    const char *sqlstate = why_value(facts, WHY_LAST_SQLSTATE);
+    const char *attempt = why_value(facts, WHY_LAST_ATTEMPT);
+    if (sqlstate != NULL && attempt != NULL && strcmp(why_value(facts, WHY_LAST_STATE), "failed") == 0 &&
+        job_options_refuse_retry(why_value(facts, WHY_OPTIONS), why_is(facts, WHY_REFRESHES), atoi(attempt),
+                                 sqlstate)) {
+        buffer_printf(text, "; not tried again: %s is not in retry_on", sqlstate);
+    }
+}
+
 static void say_last_decision(struct buffer *text, const struct why_facts *facts)
 {
     const char *reason = why_value(facts, WHY_LAST_REASON);
@@ -74,6 +87,7 @@ static void say_last_decision(struct buffer *text, const struct why_facts *facts
         buffer_puts(text, ", ");
         put_first_line(text, message);
     }
+    say_why_once(text, facts);
 }
 
 static void say_missed(struct buffer *text, const struct why_facts *facts)

@@ -107,6 +107,7 @@ START_TEST(a_job_that_suspended_itself_is_a_problem_one_that_somebody_suspended_
     commands_has(errors, ": division by zero\nHINT:  pgchime resume broken lets it run");
     ASSERT_RUN(0, "why", "broken");
     commands_has(output, ": division by zero");
+    commands_has(output, "failed, division by zero; not tried again: 22012 is not in retry_on");
     ASSERT_RUN(6, "run", "good");
     commands_has(errors, "job \"good\" is suspended by postgres: not today");
     ASSERT_RUN(0, "resume", "broken");
