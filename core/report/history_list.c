@@ -17,18 +17,18 @@ static const struct output_column leadership_columns[] = {
 };
 #define LEADERSHIP_DATABASE (COUNT_OF(leadership_columns) - 1)
 
-/* A stretch that was missed while nobody led is written by who led next. Until when a killed one led is in no table, so
- * what was due since it began counts. */
+/* A stretch that was missed while nobody led is written by who led next, and may go on until it began to look. So its
+ * first slot tells. */
 static const char leaderships_sql[] =
     "SELECT l.epoch, l.instance, l.since, coalesce(l.until, n.since), l.resigned,"
     "       n.since IS NULL AND l.until IS NULL AND chime.led(), n.since, m.slots, m.jobs"
     "  FROM (SELECT * FROM chime.leadership x WHERE x.since < coalesce($1::timestamptz, 'infinity')"
     "         ORDER BY x.epoch DESC LIMIT 100) l"
-    "  LEFT JOIN LATERAL (SELECT x.epoch, x.since FROM chime.leadership x WHERE x.epoch > l.epoch"
+    "  LEFT JOIN LATERAL (SELECT x.epoch, x.since, x.until FROM chime.leadership x WHERE x.epoch > l.epoch"
     "                      ORDER BY x.epoch LIMIT 1) n ON true"
     "  LEFT JOIN LATERAL (SELECT sum(o.slots)::bigint AS slots, count(DISTINCT o.job_id) AS jobs FROM chime.missed o"
-    "                      WHERE o.last_slot >= coalesce(l.until, l.since) AND o.last_slot < n.since"
-    "                        AND o.epoch = n.epoch) m ON true"
+    "                      WHERE o.last_slot >= l.until AND o.last_slot < coalesce(n.until, 'infinity')"
+    "                        AND o.first_slot < n.since AND o.epoch = n.epoch) m ON true"
     " ORDER BY l.epoch DESC";
 static const char *const leadership_examples[][QUESTION_PARAMETERS_MAX] = {{"2100-01-01T00:00:00Z"}, {NULL}};
 const struct report_statement leaderships_statement = {"leaderships", leaderships_sql, 1, leadership_examples};
