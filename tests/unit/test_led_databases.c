@@ -43,7 +43,7 @@ END_TEST
 /* Entries that do not meet in one database. */
 static void admit_many(int count)
 {
-    static char names[100][8];
+    static char names[100][12];
     for (int i = 0; i < count; i++) {
         struct error err;
         struct pg_server server = {.started = "monday"};
